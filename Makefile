@@ -1,0 +1,44 @@
+# Every target sets up what it needs: a fresh machine wants Python >= 3.9 and make, no more.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ANNOTATIONS ?= annotations
+OUT ?= build/nlb21.zip
+
+.PHONY: help venv venv-dev dry-run test test-fast lint types bundle clean
+
+help:  ## list the targets
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
+
+$(VENV)/.run: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps nlb-tools==0.0.4
+	touch $@
+
+venv: $(VENV)/.run  ## a virtual environment to run in
+venv-dev: $(VENV)/.dev  ## ... and to develop in
+
+dry-run: $(VENV)/.run  ## build the bundle, load it as EvalAI does, score the embedded sample
+	$(BIN)/nlb-evalai dry-run
+
+test: $(VENV)/.dev  ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## ruff: style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev  ## mypy
+	$(BIN)/mypy
+
+bundle: $(VENV)/.run  ## build $(OUT) with the ground truth in $(ANNOTATIONS)
+	mkdir -p $(dir $(OUT))
+	$(BIN)/nlb-evalai bundle build --annotations $(ANNOTATIONS) --out $(OUT)
+
+clean:  ## remove what was built (not the virtual environment)
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

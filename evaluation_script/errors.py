@@ -1,0 +1,48 @@
+"""The few exceptions, one for each reader of the message.
+
+A message goes to a participant word for word. It never holds a path, a detail of the ground
+truth, or the text of a foreign exception.
+"""
+
+from __future__ import annotations
+
+from typing import List, Sequence
+
+#: More problems than this are counted, not listed.
+MAX_PROBLEMS_LISTED = 50
+
+
+class EvaluationError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class SubmissionError(EvaluationError):
+    """The participant's file is at fault; lists every problem found.
+
+    Parameters
+    ----------
+    problems : sequence of str
+        One line each, as ``mc_maze/eval_rates_heldout: found …, expected …``.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems: List[str] = list(problems)
+        count = len(self.problems)
+        listed = self.problems[:MAX_PROBLEMS_LISTED]
+        lines = [f"submission rejected, {count} problem{'s' if count != 1 else ''}:"]
+        lines += [f"  {problem}" for problem in listed]
+        if count > len(listed):
+            lines.append(f"  and {count - len(listed)} more")
+        super().__init__("\n".join(lines))
+
+
+class LimitError(EvaluationError):
+    """Reading the submission hit a limit of the server (memory, time) or ended the reader."""
+
+
+class AnnotationError(EvaluationError):
+    """The host's ground truth is missing, corrupt, or of another phase."""
+
+
+class InternalError(EvaluationError):
+    """A fault of the scorer itself."""

@@ -1,0 +1,5 @@
+"""``python -m nlb_evalai``."""
+
+from nlb_evalai.cli import main
+
+main()

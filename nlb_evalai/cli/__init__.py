@@ -1,0 +1,49 @@
+"""The ``nlb-evalai`` command: parse, call, print. Each command lives in a module of its own."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Dict, List, Optional
+
+import click
+
+from evaluation_script.errors import EvaluationError
+from nlb_evalai import __version__
+from nlb_evalai.errors import ToolError
+
+#: command -> "module:attribute", imported only when the command runs
+COMMANDS: Dict[str, str] = {
+    "bundle": "nlb_evalai.cli.bundle:bundle",
+    "dry-run": "nlb_evalai.cli.dry_run:dry_run",
+    "sample": "nlb_evalai.cli.sample:sample",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on use, so that ``--help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> List[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> Optional[click.Command]:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nlb-evalai")
+def cli() -> None:
+    """Build, check and run the Neural Latents Benchmark on EvalAI."""
+
+
+def main() -> None:
+    """Entry point: errors made on purpose become one message and exit code 1."""
+    try:
+        cli()
+    except (ToolError, EvaluationError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
