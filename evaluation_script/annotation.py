@@ -1,11 +1,13 @@
-"""What the host knows: one phase's ground truth, opened, checked, and loaded a dataset at a time."""
+"""What the host knows: one phase's ground truth, checked and loaded a dataset at a time."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import h5py
 import numpy as np
@@ -97,6 +99,11 @@ class Annotation:
         """Close the file."""
         self._file.close()
 
+    def facts(self) -> Dict[str, Any]:
+        """The file's hash and size, for the receipt."""
+        found = self._path.stat()
+        return {"sha256": _sha256(self._path, found.st_mtime_ns), "bytes": found.st_size}
+
     def load(self, group: str) -> Truth:
         """Read and check the arrays of one group.
 
@@ -149,6 +156,16 @@ def _layout(group: h5py.Group, dataset: Dataset, bin_width_ms: int) -> Layout:
         n_heldin=n_heldin,
         n_heldout=n_heldout,
     )
+
+
+@lru_cache(maxsize=8)
+def _sha256(path: Path, modified_ns: int) -> str:
+    """Hash of a file, once for each version of it that a worker sees."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for piece in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 class _Loader:
@@ -236,7 +253,7 @@ class _Loader:
         lists = self._array("eval_cond_idx", (truth.psth.shape[0],))
         truth.eval_conditions = [np.asarray(trials, dtype=np.intp) for trials in lists]
         for trials in truth.eval_conditions:
-            if trials.size and not (0 <= trials.min() and trials.max() < layout.n_eval):
+            if trials.size and not (trials.min() >= 0 and trials.max() < layout.n_eval):
                 raise ValueError("eval_cond_idx points at trials that are not there")
         truth.eval_jitter = np.zeros(layout.n_eval, np.intp)
         if "eval_jitter" in self.group:

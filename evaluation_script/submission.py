@@ -60,9 +60,7 @@ def safe_name(name: object, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def inspect(
-    reader: ReaderProcess, suite: Suite, layouts: Mapping[str, Layout]
-) -> Inspection:
+def inspect(reader: ReaderProcess, suite: Suite, layouts: Mapping[str, Layout]) -> Inspection:
     """Check a submission's structure and plan the reading of it.
 
     Parameters
@@ -78,7 +76,7 @@ def inspect(
         Naming every structural problem.
     """
     known = suite.groups()
-    facts = reader.describe({group: ARRAYS for group in known})
+    facts = reader.describe(dict.fromkeys(known, ARRAYS))
     inspection = Inspection()
     problems = _root_problems(facts, known)
     for group in known:
@@ -263,16 +261,14 @@ def _with_heldin(layout: Layout, count: int) -> Layout:
     return Layout(**{**values, "n_heldin": count})
 
 
-def _shape_problem(
-    found: Optional[Sequence[int]], layout: Layout, name: str
-) -> Optional[str]:
+def _shape_problem(found: Optional[Sequence[int]], layout: Layout, name: str) -> Optional[str]:
     expected = layout.shape(name)
-    if found is not None and len(found) == 3:
-        if all(want is None or got == want for got, want in zip(found, expected)):
-            return None
+    is_3d = found is not None and len(found) == 3
+    if is_3d and all(want in (None, got) for got, want in zip(found or (), expected)):
+        return None
     shown = "no shape" if found is None else f"shape {_tuple(found)}"
     hint = ""
-    if found is not None and len(found) == 3 and tuple(found[::-1]) == expected:
+    if is_3d and tuple(reversed(found or ())) == expected:
         hint = "; the axes are reversed, as MATLAB and Julia write them: permute before writing"
     return f"{shown}, expected {_tuple(expected)} {layout.axes(name)}{hint}"
 

@@ -135,9 +135,7 @@ def speed_tp_correlation(
     Sohn et al. 2019, Neuron 103; Pei, Ye et al. 2021, arXiv:2109.04463, section 3.
     """
     if eval_rates.shape[:2] != eval_spikes_heldout.shape[:2]:
-        raise ValueError(
-            f"rates have shape {eval_rates.shape}, spikes {eval_spikes_heldout.shape}"
-        )
+        raise ValueError(f"rates have shape {eval_rates.shape}, spikes {eval_spikes_heldout.shape}")
     members = condition_members(eval_behavior)
     if not members:
         raise ValueError("no trial belongs to a condition")

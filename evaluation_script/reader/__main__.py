@@ -11,14 +11,15 @@ import json
 import mmap
 import os
 import sys
+from pathlib import Path
 from typing import Any, Dict
 
 
 def _load_package() -> None:
     """Make ``nlb_reader`` of this folder, without the rest of the scorer."""
-    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    here = Path(__file__).resolve().parent
     spec = importlib.util.spec_from_file_location(
-        "nlb_reader", os.path.join(here, "__init__.py"), submodule_search_locations=[here]
+        "nlb_reader", here / "__init__.py", submodule_search_locations=[str(here)]
     )
     assert spec is not None
     assert spec.loader is not None

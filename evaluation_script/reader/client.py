@@ -156,9 +156,7 @@ class ReaderProcess:
                 for part, begin in zip(read, _offsets(read, offset)):
                     shape = (part.stop - part.start, *part.shape)
                     count = shape[0] * shape[1] * shape[2]
-                    arrays.append(
-                        np.frombuffer(view, part.dtype, count, begin).reshape(shape)
-                    )
+                    arrays.append(np.frombuffer(view, part.dtype, count, begin).reshape(shape))
                 yield arrays
                 del arrays
         finally:

@@ -59,7 +59,7 @@ class H5Submission:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._raw = open(descriptor, "rb", buffering=0)  # noqa: SIM115, PTH123 - closed below
+        self._raw = open(descriptor, "rb", buffering=0)  # noqa: SIM115 - closed below
         try:
             self._file = h5py.File(self._raw, "r")
         except BaseException:
@@ -303,9 +303,7 @@ class ArrayReader:
             first, last = row * tall, min((row + 1) * tall, self.shape[0])
             begin, end = max(first, start), min(last, stop)
             target = out[begin - start : end - start]
-            if (begin, end) == (first, last):
-                self._inflate_row(row, begin, target)
-            elif self._chunk_bytes >= _LARGE_CHUNK_BYTES:
+            if (begin, end) == (first, last) or self._chunk_bytes >= _LARGE_CHUNK_BYTES:
                 self._inflate_row(row, begin, target)
             else:
                 # A block ends inside this row of chunks: keep it for the next block.
