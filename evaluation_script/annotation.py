@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -71,7 +72,7 @@ class Annotation:
         If the file is missing, unreadable, of another phase, or holds no dataset of the suite.
     """
 
-    def __init__(self, path: Union[str, Path], suite: Suite, phase: str) -> None:
+    def __init__(self, path: Union[str, os.PathLike[str]], suite: Suite, phase: str) -> None:
         self._path = Path(path)
         try:
             self._file = h5py.File(self._path, "r")

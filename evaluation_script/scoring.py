@@ -84,8 +84,8 @@ class DatasetScorer:
         if VEL_R2.key in self._metrics:
             both |= self._decoded(truth.eval_behavior, truth.eval_mask, trials)
         if TP_CORR.key in self._metrics:
-            outlier = np.isnan(_present(truth.eval_behavior)[trials]).any(axis=1)
-            both |= (~np.isnan(truth.eval_spikes[trials, :, :1])) & ~outlier[:, None, None]
+            outlier: np.ndarray = np.isnan(_present(truth.eval_behavior)[trials]).any(axis=1)
+            both |= ~np.isnan(truth.eval_spikes[trials, :, :1]) & ~outlier[:, None, None]
         if PSTH_R2.key in self._metrics:
             both |= self._metrics[PSTH_R2.key].required_bins()[trials][..., None]
         return [both, both | ~np.isnan(truth.eval_spikes[trials])]
@@ -95,8 +95,8 @@ class DatasetScorer:
         behavior: Optional[np.ndarray], mask: Optional[np.ndarray], trials: slice
     ) -> np.ndarray:
         """Bins (trials, bins, 1) that some decoder uses."""
-        chosen = _present(mask)[trials].any(axis=1)
-        used: np.ndarray = ~np.isnan(_present(behavior)[trials, :, :1]) & chosen[:, None, None]
+        chosen = np.asarray(_present(mask)[trials].any(axis=1, keepdims=True))
+        used: np.ndarray = ~np.isnan(_present(behavior)[trials, :, :1]) & chosen[..., None]
         return used
 
     def update(self, block: Block, heldin: np.ndarray, heldout: np.ndarray) -> None:

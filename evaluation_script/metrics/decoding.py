@@ -137,7 +137,7 @@ class VelocityDecoding:
         self._train_behavior = train_behavior
         self._eval_behavior = eval_behavior
         self._eval_mask = eval_mask
-        self._eval_kept = ~np.isnan(eval_behavior[..., 0])
+        self._eval_kept: np.ndarray = ~np.isnan(eval_behavior[..., 0])
         self._searches = [
             _RidgeSearch(train_behavior, train_mask[:, i]) for i in range(train_mask.shape[1])
         ]
@@ -288,7 +288,7 @@ def velocity_decoding(
             raise ValueError(
                 f"rates have shape {rates.shape}, behavior {behavior.shape}, masks {mask.shape}"
             )
-        used = ~np.isnan(behavior[..., 0]) & mask.any(axis=1)[:, None]
+        used = ~np.isnan(behavior[..., 0]) & mask.any(axis=1, keepdims=True)
         if not np.isfinite(rates[used]).all():
             raise ValueError("a rate that the decoder needs is NaN or infinite")
     metric = VelocityDecoding(train_behavior, train_decode_mask, eval_behavior, eval_decode_mask)

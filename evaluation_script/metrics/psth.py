@@ -31,7 +31,7 @@ class PsthMatch:
         self._psth = psth
         self._conditions = conditions
         self._jitter = jitter
-        self._rates = np.empty((0,))
+        self._rates: np.ndarray = np.empty((0, 0, 0))
 
     def update(self, start: int, *rates: np.ndarray) -> None:
         """Take trials from ``start`` on: arrays (trials, bins, neurons), side by side."""

@@ -168,7 +168,7 @@ class ReaderProcess:
         buffer_fd = _anonymous_file(_BUFFER_BYTES)
         try:
             self._buffer = mmap.mmap(buffer_fd, _BUFFER_BYTES)
-            libraries = {str(Path(module.__file__).parents[1]) for module in (np, h5py)}
+            libraries = {str(Path(str(m.__file__)).parents[1]) for m in (np, h5py)}
             settings = {
                 "parent": os.getpid(),
                 "submission_fd": self._descriptor,

@@ -12,6 +12,11 @@ import os
 import signal
 import sys
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -57,9 +62,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _limit(memory_bytes: int, cpu_seconds: int) -> None:
-    try:
-        import resource
-    except ImportError:
+    if resource is None:
         return
     limits = {
         resource.RLIMIT_CORE: 0,
@@ -98,9 +101,7 @@ def _address_space() -> int:
 
 def peak_memory_bytes() -> int:
     """The most resident memory this process ever had; 0 where the platform does not say."""
-    try:
-        import resource
-    except ImportError:
+    if resource is None:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
