@@ -2,9 +2,9 @@
 
     python benchmarks/bench.py [--repeats N] [--quick]
 
-Simulated data are made once, under .cache/bench. Each measurement is a fresh process; the contestants
-take turns, so that whatever else the machine does hits all alike. Memory is the proportional set size
-of the whole process tree, sampled every 20 ms.
+Simulated data are made once, under .cache/bench. Each measurement is a fresh process, and the
+contestants take turns, so that whatever else the machine does hits all alike. Memory is the
+proportional set size of the whole process tree, sampled every 20 ms.
 """
 
 from __future__ import annotations
@@ -47,9 +47,12 @@ PROJECT = """
 from evaluation_script.main import score
 from evaluation_script.suite import NLB21
 card = score(annotation, submission, "test")
-groups = NLB21.groups()
-scores = {f"{NLB21.split(groups[n][0].board, g.bin_width_ms)}/{groups[n][0].label_prefix}{k}": v.value
-          for n, g in card.groups.items() for k, v in g.scores.items()}
+scores = {}
+for name, group in card.groups.items():
+    dataset, _ = NLB21.groups()[name]
+    split = NLB21.split(dataset.board, group.bin_width_ms)
+    for key, score in group.scores.items():
+        scores[f"{split}/{dataset.label_prefix}{key}"] = score.value
 """
 NO_ERROR_BARS = """
 from evaluation_script import metrics
@@ -103,11 +106,11 @@ def machine() -> str:
 
 def data(name: str, suite: Suite) -> Tuple[Path, Path]:
     """Ground truth and a submission of the test phase, made once."""
-    from nlb_evalai.sample import write_sample
-
     folder = CACHE / name
     done = folder / "done"
     if not done.exists():
+        from nlb_evalai.sample import write_sample
+
         print(f"simulating {name} data ...", file=sys.stderr)
         write_sample(folder, scale="full", phases=["test"], models=["smoothing"], suite=suite)
         done.touch()
