@@ -31,13 +31,14 @@ def build_inputs(
     selection: Selection,
     bin_widths_ms: Sequence[int],
     seed: int = 0,
+    spikes_only: bool = False,
 ) -> Dict[int, Dict[str, NDArray]]:
     """Model inputs of a session: bin width in ms -> arrays by name.
 
     ``train_spikes_heldin``, ``train_spikes_heldout`` and the same with ``_forward``,
     ``train_behavior`` (where the session has it), ``eval_spikes_heldin``, and where the eval
     trials are not those of split ``test`` also ``eval_spikes_heldout``; spikes per bin,
-    (trials, bins, units).
+    (trials, bins, units). ``spikes_only`` leaves out the forward spikes and the behavior.
 
     Raises
     ------
@@ -51,14 +52,19 @@ def build_inputs(
     for width in bin_widths_ms:
         binned = bin_recording(recording, width, rules.series)
         inputs[width] = {
-            **_train_arrays(recording, rules, selection, binned, seed),
+            **_train_arrays(recording, rules, selection, binned, seed, spikes_only),
             **_eval_arrays(recording, rules, selection, binned, seed),
         }
     return inputs
 
 
 def _train_arrays(
-    recording: Recording, rules: SessionRules, selection: Selection, binned: Binned, seed: int
+    recording: Recording,
+    rules: SessionRules,
+    selection: Selection,
+    binned: Binned,
+    seed: int,
+    spikes_only: bool,
 ) -> Dict[str, NDArray]:
     width, window = binned.bin_width_ms, rules.train_window
     side = take_side(recording, rules, window, selection.train, width, seed)
@@ -68,13 +74,11 @@ def _train_arrays(
     what = f"{recording.where}: train spikes at {width} ms"
     fields = [binned.heldin, binned.heldout]
     spikes = stack(ranges, fields, binned.complete, what, recording.notes)
+    arrays = {"train_spikes_heldin": spikes[0], "train_spikes_heldout": spikes[1]}
+    if spikes_only:
+        return arrays
     forward = forward_spikes(recording, rules, window, binned, side, "train")
-    arrays = {
-        "train_spikes_heldin": spikes[0],
-        "train_spikes_heldout": spikes[1],
-        "train_spikes_heldin_forward": forward[0],
-        "train_spikes_heldout_forward": forward[1],
-    }
+    arrays["train_spikes_heldin_forward"], arrays["train_spikes_heldout_forward"] = forward
     if _has_behavior(recording, rules, binned):
         arrays["train_behavior"] = behavior_of(recording, rules, window, binned, side)
     return arrays

@@ -225,9 +225,7 @@ def _bin_spikes(spike_s: NDArray[np.float64], n_ms: int) -> Unit:
     The rounding matters: 1.001 * 1000 is 1000.9999999999999. A spike in (-1, 0) ms falls into
     bin 0; one before that wraps to the end of the recording, as in the reference.
     """
-    spike_ms, counts = np.unique(
-        np.round(spike_s * 1000.0, 6).astype(np.int64), return_counts=True
-    )
+    spike_ms, counts = np.unique(np.round(spike_s * 1000.0, 6).astype(np.int64), return_counts=True)
     if len(spike_ms) and spike_ms[0] < 0:
         wrapped = np.where(spike_ms < 0, spike_ms + n_ms, spike_ms)
         # of two in the same bin the one that did not wrap stays: it is written last
@@ -237,9 +235,7 @@ def _bin_spikes(spike_s: NDArray[np.float64], n_ms: int) -> Unit:
     return Unit(spike_ms, counts)
 
 
-def _unobserved_dropped(
-    group: Units, path: Path, name: str, n_ms: int, notes: List[str]
-) -> Units:
+def _unobserved_dropped(group: Units, path: Path, name: str, n_ms: int, notes: List[str]) -> Units:
     """Without the spikes outside the observed intervals (said in a note).
 
     After the end of the recording the reference stops with an IndexError; such a spike is

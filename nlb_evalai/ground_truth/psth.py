@@ -76,9 +76,7 @@ def build_psths(
     base = reduce(math.gcd, bin_widths_ms)
     kernel = gaussian_kernel(rule.kernel_sd_ms)
     n_units = len(recording.heldin) + len(recording.heldout)
-    values = {
-        width: np.full((*plan.shape, n_units), np.nan) for width, plan in plans.items()
-    }
+    values = {width: np.full((*plan.shape, n_units), np.nan) for width, plan in plans.items()}
     column = 0
     for group in (recording.heldin, recording.heldout):
         smoothers = [Smoother(kernel, mask, base) for mask in group.masks]
@@ -119,9 +117,7 @@ def _missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _plan(
-    recording: Recording, rule: PsthRule, usable: NDArray[np.bool_], width: int
-) -> _Plan:
+def _plan(recording: Recording, rule: PsthRule, usable: NDArray[np.bool_], width: int) -> _Plan:
     """Choose each condition's trials and line them up on the event's bin."""
     trials = recording.trials
     n_bins = -(-recording.n_ms // width)
@@ -145,7 +141,7 @@ def _plan(
     shortest = [int(ranges.lengths.min()) for ranges, _ in aligned]
     length = max(shortest)
     if rule.length_ms is not None:
-        length = int(round(rule.length_ms / width))
+        length = round(rule.length_ms / width)
     bins, cells = [], []
     for number, ((ranges, axis), rows) in enumerate(zip(aligned, shortest)):
         # Of all times that occur, as many as the shortest trial has, from the side that is

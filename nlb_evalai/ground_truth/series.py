@@ -55,7 +55,7 @@ def read_all_series(
             continue
         if len(positions) != len(data):
             raise SessionError(f"{where}: {len(positions)} time stamps for {len(data)} values")
-        if len(np.unique(positions)) < len(positions):
+        if _repeats(positions, n_ms):
             raise SessionError(f"{where}: a time stamp occurs twice")
         if name == keep:
             series[name] = _read_values(where, group, positions, n_ms)
@@ -114,6 +114,12 @@ def _positions(group: h5py.Group, n_ms: int) -> Optional[NDArray[np.int64]]:
     return positions if (on_grid & inside).all() else None
 
 
+def _repeats(positions: NDArray[np.int64], n_ms: int) -> bool:
+    taken = np.zeros(n_ms, bool)
+    taken[positions] = True
+    return int(taken.sum()) < len(positions)
+
+
 def _columns(group: h5py.Group) -> List[str]:
     """Column names from ``comments``: between the last "[" and the next "]".
 
@@ -130,9 +136,7 @@ def _columns(group: h5py.Group) -> List[str]:
     return [f"{i:04d}" for i in range(count)]
 
 
-def _read_values(
-    where: str, group: h5py.Group, positions: NDArray[np.int64], n_ms: int
-) -> Series:
+def _read_values(where: str, group: h5py.Group, positions: NDArray[np.int64], n_ms: int) -> Series:
     """The whole series, columns sorted by name, NaN where there is no sample."""
     columns = _columns(group)
     data = group["data"][()]
@@ -146,7 +150,7 @@ def _read_values(
     dtype = np.float64 if whole else data.dtype
     values = np.full((n_ms, len(columns)), np.nan, dtype)
     values[positions] = data[:, order]
-    complete = ~np.isnan(values).any(axis=1)
+    complete: NDArray[np.bool_] = np.logical_not(np.isnan(values).any(axis=1))
     # Integers stay integers (and are truncated again) only as long as no sample is missing
     integer = whole and bool(complete.all())
     return Series([columns[i] for i in order], complete, values, integer)

@@ -253,7 +253,7 @@ def _eval_spikes(
         return stack(ranges, [binned.heldout], binned.complete, what, recording.notes)[0]
     length_ms = rules.pad_front_ms
     assert length_ms is not None, "windows of several lengths need pad_front_ms"
-    length = int(round(length_ms / width))
+    length = round(length_ms / width)
     padded = pad_front(ranges, binned.heldout, side.rows, length, side.jitter, binned.complete)
     if np.isnan(padded).all():
         raise SessionError(
@@ -311,9 +311,7 @@ def forward_spikes(
         side.align_ns,
     )
     what = f"{recording.where}: {name} spikes of the forward window at {width} ms"
-    return stack(
-        ranges, [binned.heldin, binned.heldout], binned.complete, what, recording.notes
-    )
+    return stack(ranges, [binned.heldin, binned.heldout], binned.complete, what, recording.notes)
 
 
 def _note_once(recording: Recording, note: str) -> None:

@@ -223,9 +223,7 @@ def _stack_whole(ranges: Ranges, field: NDArray) -> NDArray[np.float32]:
     return stacked
 
 
-def pad_back(
-    ranges: Ranges, field: NDArray, rows: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def pad_back(ranges: Ranges, field: NDArray, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """Windows as (rows, longest window, channels), NaN after the end of shorter ones.
 
     A window cut at its front moves to the front, as in the reference.
