@@ -223,9 +223,14 @@ def _write_inputs(
                 group_name = suite.group(dataset, width)
                 progress.step(f"{group_name}: {'rates' if rates else 'inputs'}")
                 with _naming(dataset.name, recording):
-                    arrays = build_inputs(recording, RULES[dataset.name], selection, [width], seed)[
-                        width
-                    ]
+                    arrays = build_inputs(
+                        recording,
+                        RULES[dataset.name],
+                        selection,
+                        [width],
+                        seed,
+                        spikes_only=rates,
+                    )[width]
                 if rates:
                     arrays = smoothing_rates(dataset.name, width, arrays)
                 group = file.create_group(group_name)
