@@ -138,9 +138,7 @@ class Suite:
 
     def splits(self) -> List[str]:
         """All split codenames, in the reference's order of results."""
-        return [
-            self.split(board, width) for board in self.boards() for width in self.bin_widths_ms
-        ]
+        return [self.split(board, width) for board in self.boards() for width in self.bin_widths_ms]
 
 
 def expected_bins(dataset: Dataset, bin_width_ms: int) -> Tuple[int, int]:
