@@ -1,6 +1,6 @@
 """Draws logo.png: spikes on the left become trajectories of latent states on the right.
 
-    python docs/make_logo.py logo.png
+python docs/make_logo.py logo.png
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ def draw(path: str) -> None:
     axes.axis("off")
     _spikes(axes)
     _trajectories(axes)
-    axes.text(
-        0, -0.74, "NLB’21", ha="center", va="center", color=INK, fontsize=40, weight="bold"
-    )
+    axes.text(0, -0.74, "NLB’21", ha="center", va="center", color=INK, fontsize=40, weight="bold")
     figure.savefig(path, metadata={"Software": None})
 
 
