@@ -25,6 +25,10 @@ SCALES = ("small", "full")
 #: Best first: the order in which the boards must rank them on every dataset.
 MODELS = ("true", "smoothing", "mean", "one-dataset")
 
+#: Root attribute of a ground truth that says where it comes from.
+ORIGIN = "origin"
+_SAMPLE = "embedded sample"
+
 #: model(block, bin width in ms) -> rates of the window and of the forward window,
 #: each (trials, bins, held-in + held-out)
 Model = Callable[[Block, int], Tuple[np.ndarray, np.ndarray]]
@@ -119,7 +123,7 @@ def write_sample(
     names = _chosen("model", models, MODELS)
     out = Path(out_dir)
     paths = SamplePaths({}, {phase: {} for phase in chosen})
-    origin = f"embedded sample, {scale} scale, seed {seed}: simulated, no real data"
+    origin = f"{_SAMPLE}, {scale} scale, seed {seed}: simulated, no real data"
     for codename in chosen:
         phase = suite.phase(codename)
         truth = out / "annotations" / f"{codename}.h5"
@@ -132,6 +136,14 @@ def write_sample(
             write_submission(path, phase, sessions, name)
             paths.submissions[codename][name] = path
     return paths
+
+
+def is_sample(path: Union[str, Path]) -> bool:
+    """Whether an annotation file is one of :func:`write_sample`, and so nothing to publish."""
+    if not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return str(file.attrs.get(ORIGIN, "")).startswith(_SAMPLE)
 
 
 def _chosen(what: str, wanted: Optional[Sequence[str]], known: Sequence[str]) -> List[str]:
@@ -236,7 +248,7 @@ class TrialWriter:
 
 
 def write_annotations(
-    path: Path, phase: Phase, sessions: Sequence[Session], origin: str = "embedded sample"
+    path: Path, phase: Phase, sessions: Sequence[Session], origin: str = _SAMPLE
 ) -> None:
     """Write one phase's ground truth; ``origin`` is kept as an attribute of the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -245,7 +257,7 @@ def write_annotations(
         file.attrs["phase"] = phase.codename
         file.attrs["suite"] = suite.name
         file.attrs["rules_version"] = suite.rules_version
-        file.attrs["origin"] = origin
+        file.attrs[ORIGIN] = origin
         for session in sessions:
             for width in suite.bin_widths_ms:
                 group = file.create_group(suite.group(session.dataset, width))
