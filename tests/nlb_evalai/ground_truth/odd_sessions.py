@@ -108,9 +108,7 @@ def equal_conditions(file: h5py.File) -> None:
 
 def production_times(file: h5py.File, seconds: float) -> None:
     """All trials of the first condition are produced in that many seconds."""
-    kinds = list(
-        zip(*(file[TRIALS + name][()] for name in ("is_eye", "theta", "is_short", "ts")))
-    )
+    kinds = list(zip(*(file[TRIALS + name][()] for name in ("is_eye", "theta", "is_short", "ts"))))
     set_times, go_times = file[TRIALS + "set_time"][()], file[TRIALS + "go_time"][()]
     rows = [row for row, kind in enumerate(kinds) if kind == min(kinds)]
     set_times[rows] = go_times[rows] - seconds
@@ -164,9 +162,7 @@ ODD: Dict[str, Odd] = {
     "produced_in_3000_ms": Odd("dmfc_rsg_train", produced_in_3000_ms, 20),
     "train_and_string_test": Odd("mc_maze_small_full", as_it_is, 20, "train", "test"),
     "train_and_list_test": Odd("mc_maze_small_full", as_it_is, 20, "train", ["test"]),
-    "train_val_and_list_test": Odd(
-        "mc_maze_small_full", as_it_is, 20, ["train", "val"], ["test"]
-    ),
+    "train_val_and_list_test": Odd("mc_maze_small_full", as_it_is, 20, ["train", "val"], ["test"]),
     "like_lightning": Odd("dmfc_rsg_train", as_it_is, 20, like_lightning=True),
 }
 

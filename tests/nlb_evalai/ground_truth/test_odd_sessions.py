@@ -203,9 +203,7 @@ class TestJitter:
         assert built["eval_jitter"][:13].tolist() == self.EVAL
         assert built["train_jitter"][:13].tolist() == self.TRAIN
 
-    def test_another_seed_jitters_otherwise_and_leaves_the_psth(
-        self, recording: Recording
-    ) -> None:
+    def test_another_seed_jitters_otherwise_and_leaves_the_psth(self, recording: Recording) -> None:
         first, second = self.targets(recording, 0), self.targets(recording, 1)
         assert second["eval_jitter"][:13].tolist() == self.EVAL_SEED_1
         assert_same(second["psth"], first["psth"], "psth")
