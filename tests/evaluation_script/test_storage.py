@@ -16,12 +16,12 @@ import boto3
 import h5py
 import numpy as np
 import pytest
-import store
 import yaml
 from moto.server import ThreadedMotoServer
 
 from evaluation_script import storage
 from evaluation_script.errors import AnnotationError
+from tests import store
 
 ROOT = Path(__file__).resolve().parents[2]
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")

@@ -1,0 +1,176 @@
+"""Poisson likelihoods: co-smoothing and forward prediction, in bits per spike."""
+
+from __future__ import annotations
+
+from typing import List, Optional
+
+import numpy as np
+
+from .jackknife import jackknife_error
+
+#: stands for a rate of exactly zero
+ZERO_RATE = 1e-9
+
+
+class BitsPerSpike:
+    """Gathers blocks of trials into :func:`bits_per_spike` and its standard error.
+
+    The log-likelihood of a bin is ``n log r - r``; a logarithm is only taken where there is a
+    spike. The mean-rate model needs no bins at all: with S spikes of a neuron in B scored bins
+    its log-likelihood is ``S log(S / B) - S``. The ``ln n!`` cancel.
+    """
+
+    def __init__(self) -> None:
+        self._log_likelihood: List[np.ndarray] = []
+        self._spikes: List[np.ndarray] = []
+        self._bins: List[np.ndarray] = []
+
+    def update(self, rates: np.ndarray, spikes: np.ndarray) -> None:
+        """Take the next trials.
+
+        Parameters
+        ----------
+        rates : ndarray (trials, bins, neurons)
+            Predicted spikes per bin, finite and >= 0 where scored.
+        spikes : ndarray (trials, bins, neurons)
+            Counts; NaN marks bins that are not scored.
+        """
+        trials = rates.shape[0]
+        n_bins = np.full((trials, rates.shape[2]), float(rates.shape[1]))
+        unscored = np.isnan(spikes)
+        if unscored.any():
+            rates = np.where(unscored, 0.0, rates)
+            spikes = np.where(unscored, 0.0, spikes)
+            n_bins -= unscored.sum(axis=1)
+            n_zeros = ((rates == 0) & ~unscored).sum(axis=(1, 2))
+        else:
+            n_zeros = _count_zeros(rates)
+        per_trial = rates.reshape(trials, -1).sum(axis=1, dtype=float) + ZERO_RATE * n_zeros
+        where = np.flatnonzero(spikes)
+        counts = spikes.reshape(-1)[where].astype(float)
+        predicted = rates.reshape(-1)[where].astype(float)
+        predicted[predicted == 0] = ZERO_RATE
+        per_spike = counts * np.log(predicted)
+        trial = where // (rates.shape[1] * rates.shape[2])
+        self._log_likelihood.append(
+            np.bincount(trial, weights=per_spike, minlength=trials) - per_trial
+        )
+        self._spikes.append(spikes.sum(axis=1, dtype=float))
+        self._bins.append(n_bins)
+
+    @property
+    def trial_log_likelihood(self) -> np.ndarray:
+        """(trials,) log-likelihood of each trial under the predicted rates, without ``ln n!``."""
+        return np.concatenate(self._log_likelihood)
+
+    @property
+    def trial_spikes(self) -> np.ndarray:
+        """(trials,) scored spikes of each trial."""
+        return np.concatenate(self._spikes).sum(axis=1)
+
+    def compute(self) -> float:
+        """The score; -inf or NaN where there is no spike."""
+        spikes = np.concatenate(self._spikes).sum(axis=0, keepdims=True)
+        bins = np.concatenate(self._bins).sum(axis=0, keepdims=True)
+        return float(_bits(self.trial_log_likelihood.sum(keepdims=True), spikes, bins)[0])
+
+    def standard_error(self) -> Optional[float]:
+        """Delete-one-trial jackknife error; the mean-rate model is refitted each time."""
+        likelihood = self.trial_log_likelihood
+        spikes = np.concatenate(self._spikes)
+        bins = np.concatenate(self._bins)
+        return jackknife_error(
+            _bits(
+                likelihood.sum() - likelihood,
+                spikes.sum(axis=0) - spikes,
+                bins.sum(axis=0) - bins,
+            )
+        )
+
+
+def _count_zeros(rates: np.ndarray) -> np.ndarray:
+    if rates.size and rates.min() > 0:
+        return np.zeros(rates.shape[0])
+    return (rates == 0).sum(axis=(1, 2)).astype(float)
+
+
+def _bits(likelihood: np.ndarray, spikes: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """Bits per spike over the mean-rate model, for each row.
+
+    ``likelihood`` (rows,) is the model's; ``spikes`` and ``bins`` are (rows, neurons).
+    """
+    rate = spikes / np.where(bins > 0, bins, 1.0)
+    rate = np.where(rate > 0, rate, ZERO_RATE)
+    null = (spikes * np.log(rate) - bins * rate).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (likelihood - null) / spikes.sum(axis=1) / np.log(2)
+
+
+def _checked(rates: np.ndarray, spikes: np.ndarray) -> None:
+    if rates.shape != spikes.shape:
+        raise ValueError(f"rates have shape {rates.shape}, spikes {spikes.shape}")
+    scored = rates[~np.isnan(spikes)]
+    if not np.isfinite(scored).all():
+        raise ValueError("a scored rate is NaN or infinite")
+    if (scored < 0).any():
+        raise ValueError("a scored rate is negative")
+
+
+def bits_per_spike(rates: np.ndarray, spikes: np.ndarray) -> float:
+    """Log-likelihood gain over each neuron's mean rate, in bits per spike.
+
+    Parameters
+    ----------
+    rates : ndarray (trials, bins, neurons)
+        Predicted spikes per bin, >= 0. Exact zeros count as 1e-9.
+    spikes : ndarray (trials, bins, neurons)
+        Counts; NaN marks bins that are not scored.
+
+    Returns
+    -------
+    float
+        0 is the mean-rate model; higher is better. -inf or NaN if there is no spike.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or a scored rate is negative or not finite.
+
+    References
+    ----------
+    Pei, Ye et al. 2021, arXiv:2109.04463, section 3.
+    """
+    _checked(rates, spikes)
+    metric = BitsPerSpike()
+    metric.update(rates, spikes)
+    return metric.compute()
+
+
+def neg_log_likelihood(rates: np.ndarray, spikes: np.ndarray) -> float:
+    """Poisson negative log-likelihood ``sum(r - n log r + ln n!)`` over the scored bins.
+
+    Parameters
+    ----------
+    rates : ndarray (...)
+        Predicted spikes per bin, >= 0. Exact zeros count as 1e-9; the array is not changed.
+    spikes : ndarray (...)
+        Counts; NaN marks bins that are not scored.
+
+    Returns
+    -------
+    float
+        In nats; lower is better.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or a scored rate is negative or not finite.
+    """
+    from scipy.special import gammaln
+
+    _checked(rates, spikes)
+    scored = ~np.isnan(spikes)
+    rate = rates[scored].astype(float)
+    count = spikes[scored].astype(float)
+    rate[rate == 0] = ZERO_RATE
+    return float(np.sum(rate - count * np.log(rate) + gammaln(count + 1.0)))

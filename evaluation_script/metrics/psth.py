@@ -1,0 +1,171 @@
+"""Match of trial-averaged rates to the peri-stimulus time histograms."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from .jackknife import jackknife_error, r2_from_sums
+
+
+class PsthMatch:
+    """Gathers blocks of trials into :func:`eval_psth` and its standard error.
+
+    Keeps the rates of all eval trials, in the precision they came in: a trial's influence on its
+    condition's mean can only be told once the mean is known.
+
+    Parameters
+    ----------
+    psth : ndarray (conditions, bins, neurons)
+        NaN in neuron 0 marks bins that are not scored.
+    conditions : sequence of ndarray of int
+        Eval trials of each condition; may be empty.
+    jitter : ndarray of int (trials,)
+        Bins by which a trial is shifted to the right.
+    """
+
+    def __init__(
+        self, psth: np.ndarray, conditions: Sequence[np.ndarray], jitter: np.ndarray
+    ) -> None:
+        self._psth = psth
+        self._conditions = conditions
+        self._jitter = jitter
+        self._rates: np.ndarray = np.empty((0, 0, 0))
+
+    def update(self, start: int, *rates: np.ndarray) -> None:
+        """Take trials from ``start`` on: arrays (trials, bins, neurons), side by side."""
+        if self._rates.size == 0:
+            shape = (len(self._jitter), self._psth.shape[1], self._psth.shape[2])
+            single = all(array.dtype in (np.float32, np.float16) for array in rates)
+            self._rates = np.full(shape, np.nan, np.float32 if single else float)
+        stop = start + rates[0].shape[0]
+        column = 0
+        for array in rates:
+            width = array.shape[2]
+            self._rates[start:stop, :, column : column + width] = array
+            column += width
+
+    def _trials(self, condition: int) -> Tuple[np.ndarray, np.ndarray]:
+        """The true PSTH (rows, neurons) and the jittered trials (trials, rows, neurons)."""
+        trials = self._conditions[condition]
+        valid = ~np.isnan(self._psth[condition, :, 0])
+        jitter = self._jitter[trials]
+        if not jitter.any():
+            rates = self._rates[trials][:, valid].astype(float)
+        else:
+            source = np.flatnonzero(valid)[None, :] - jitter[:, None]
+            inside = (source >= 0) & (source < self._rates.shape[1])
+            rates = self._rates[trials[:, None], np.where(inside, source, 0)].astype(float)
+            rates[~inside] = np.nan
+        return self._psth[condition][valid], rates
+
+    def _scored(self) -> List[int]:
+        return [i for i, trials in enumerate(self._conditions) if trials.size]
+
+    def required_bins(self) -> np.ndarray:
+        """(trials, bins) where a rate is used."""
+        used = np.zeros((len(self._jitter), self._psth.shape[1]), bool)
+        for condition in self._scored():
+            valid = np.flatnonzero(~np.isnan(self._psth[condition, :, 0]))
+            for trial in self._conditions[condition]:
+                source = valid - self._jitter[trial]
+                used[trial, source[(source >= 0) & (source < used.shape[1])]] = True
+        return used
+
+    def compute(self) -> float:
+        """The score; NaN if a rate that is used is NaN or shifted in from outside."""
+        residual = np.zeros(self._psth.shape[2])
+        for condition in self._scored():
+            truth, rates = self._trials(condition)
+            residual += np.square(truth - rates.mean(axis=0)).sum(axis=0)
+        return float(r2_from_sums(residual, _total([self._true(c) for c in self._scored()])).mean())
+
+    def _true(self, condition: int) -> np.ndarray:
+        return self._psth[condition][~np.isnan(self._psth[condition, :, 0])]
+
+    def standard_error(self) -> Optional[float]:
+        """Delete-one-trial jackknife error."""
+        scored = self._scored()
+        total = _total([self._true(c) for c in scored])
+        by_condition = {}
+        changed = {}
+        for condition in scored:
+            truth, rates = self._trials(condition)
+            mean = rates.mean(axis=0)
+            by_condition[condition] = np.square(truth - mean).sum(axis=0)
+            if len(rates) > 1:
+                # The mean without trial i is mean + (mean - rates_i) / (n - 1).
+                error = (rates - mean) / (len(rates) - 1)
+                error += truth - mean
+                changed[condition] = np.einsum("itu,itu->iu", error, error)
+        residual = np.sum([by_condition[c] for c in scored], axis=0)
+        score = r2_from_sums(residual, total).mean()
+        left_out = np.full(len(self._jitter), score)
+        for condition in scored:
+            rest = residual - by_condition[condition]
+            if condition in changed:
+                values = r2_from_sums(rest + changed[condition], total).mean(axis=1)
+            else:
+                others = [self._true(c) for c in scored if c != condition]
+                if not others:
+                    return None
+                values = r2_from_sums(rest, _total(others)).mean()
+            left_out[self._conditions[condition]] = values
+        return jackknife_error(left_out)
+
+
+def _total(truths: Sequence[np.ndarray]) -> np.ndarray:
+    """Sum of squares of the stacked rows about their mean, per neuron."""
+    stacked = np.concatenate(truths)
+    return np.asarray(np.square(stacked - stacked.mean(axis=0)).sum(axis=0))
+
+
+def eval_psth(
+    psth: np.ndarray,
+    eval_rates: np.ndarray,
+    eval_cond_idx: Sequence[np.ndarray],
+    jitter: Optional[np.ndarray] = None,
+) -> float:
+    """R2 of trial-averaged rates to the PSTHs, averaged over neurons.
+
+    Parameters
+    ----------
+    psth : ndarray (conditions, bins, neurons)
+        Spikes per bin; NaN in neuron 0 marks bins that are not scored.
+    eval_rates : ndarray (trials, bins, neurons)
+        Spikes per bin.
+    eval_cond_idx : sequence of ndarray of int
+        Trials of each condition; conditions without trials are skipped.
+    jitter : ndarray of int (trials,), optional
+        Bins by which each trial is shifted to the right before averaging.
+
+    Returns
+    -------
+    float
+        1 is best. A neuron whose PSTH is constant counts as 1 if matched exactly, else 0.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, no condition has trials, or a rate that is used is not finite.
+
+    References
+    ----------
+    Pei, Ye et al. 2021, arXiv:2109.04463, section 3.
+    """
+    if eval_rates.shape[1:] != psth.shape[1:] or len(psth) != len(eval_cond_idx):
+        raise ValueError(
+            f"rates have shape {eval_rates.shape}, psth {psth.shape}, "
+            f"for {len(eval_cond_idx)} conditions"
+        )
+    conditions = [np.asarray(trials, np.intp) for trials in eval_cond_idx]
+    if not any(trials.size for trials in conditions):
+        raise ValueError("no condition has trials")
+    shift = np.zeros(len(eval_rates), np.intp) if jitter is None else np.asarray(jitter)
+    metric = PsthMatch(psth, conditions, shift)
+    metric.update(0, eval_rates)
+    score = metric.compute()
+    if not np.isfinite(score):
+        raise ValueError("a rate that the PSTHs need is NaN or infinite")
+    return score

@@ -1,0 +1,328 @@
+"""The scorer's side of the helper process: start it, ask it, survive it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import mmap
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+import h5py
+import numpy as np
+
+from ..errors import LimitError, SubmissionError
+from . import wire
+
+logger = logging.getLogger(__name__)
+
+_PROGRAM = Path(__file__).with_name("__main__.py")
+#: what the helper may know of its surroundings
+_KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "SYSTEMROOT")
+_CRASHES = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the helper may use; past a limit it is ended and the submission refused."""
+
+    memory_bytes: int = 224 << 20
+    cpu_seconds: int = 600
+    answer_seconds: float = 180.0
+    total_seconds: float = 1800.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Trials ``start:stop`` of one array, as ``group/name``."""
+
+    path: str
+    start: int
+    stop: int
+    shape: Tuple[int, int]
+    dtype: np.dtype
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the block."""
+        return (self.stop - self.start) * self.shape[0] * self.shape[1] * self.dtype.itemsize
+
+
+#: reads that come back together, in one slot of the buffer
+Read = Sequence[Part]
+
+_ALIGNMENT = 64
+SLOTS = 4
+#: the most that one read may hold; pages of the buffer that stay unused cost no memory
+MAX_READ_BYTES = 24 << 20
+_BUFFER_BYTES = SLOTS * MAX_READ_BYTES
+
+
+def _slot_bytes(read: Read) -> int:
+    return sum(-(-part.n_bytes // _ALIGNMENT) * _ALIGNMENT for part in read)
+
+
+class ReaderProcess:
+    """An untrusted submission, seen through a helper process.
+
+    Parameters
+    ----------
+    descriptor : int
+        The submission, open for reading; the helper gets a copy, the caller keeps this one.
+    limits : Limits
+
+    Raises
+    ------
+    SubmissionError
+        If the file is no HDF5 file, is damaged, or ends the helper.
+    LimitError
+        If the helper hit a limit.
+    """
+
+    def __init__(self, descriptor: int, limits: Optional[Limits] = None) -> None:
+        self._descriptor = descriptor
+        self._limits = limits or Limits()
+        self._deadline = time.monotonic() + self._limits.total_seconds
+        self._process: Optional[subprocess.Popen] = None
+        self._where: Optional[str] = None
+        self._buffer: Optional[mmap.mmap] = None
+        self.peak_bytes = 0
+        self._start()
+
+    def __enter__(self) -> ReaderProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the helper and free the buffer."""
+        process, self._process = self._process, None
+        if process is not None:
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+            process.kill()
+            process.wait()
+        if self._buffer is not None:
+            try:
+                self._buffer.close()
+            except BufferError:
+                logger.debug("a block outlives its reader")
+            self._buffer = None
+
+    def describe(self, wanted: Mapping[str, Sequence[str]]) -> Dict[str, Any]:
+        """Facts about groups and arrays (see ``h5file.H5Submission.describe``)."""
+        self._send({"op": "describe", "groups": {k: list(v) for k, v in wanted.items()}})
+        facts = self._receive().get("facts")
+        if not isinstance(facts, dict):
+            raise self._misbehaved()
+        return facts
+
+    def blocks(self, reads: Sequence[Read]) -> Iterator[List[np.ndarray]]:
+        """The blocks of each read, in order, read ahead of their use.
+
+        Yields
+        ------
+        list of ndarray (trials, bins, neurons)
+            One for each part, valid until the next is asked for, in the array's own dtype.
+        """
+        slot_bytes = max((_slot_bytes(read) for read in reads), default=0)
+        assert slot_bytes <= MAX_READ_BYTES
+        assert self._buffer is not None
+        view = memoryview(self._buffer)
+        waiting: Deque[int] = deque()
+        upcoming = 0
+        try:
+            for index, read in enumerate(reads):
+                # The slot of the block before is free again: keep all the others busy.
+                while upcoming < len(reads) and upcoming < index + SLOTS - 1:
+                    self._send(_request(reads[upcoming], upcoming % SLOTS * slot_bytes))
+                    waiting.append(upcoming)
+                    upcoming += 1
+                self._where = read[0].path
+                self._receive()
+                offset = waiting.popleft() % SLOTS * slot_bytes
+                arrays = []
+                for part, begin in zip(read, _offsets(read, offset)):
+                    shape = (part.stop - part.start, *part.shape)
+                    count = shape[0] * shape[1] * shape[2]
+                    arrays.append(np.frombuffer(view, part.dtype, count, begin).reshape(shape))
+                yield arrays
+                del arrays
+        finally:
+            view.release()
+
+    # -- the process -----------------------------------------------------------------------
+
+    def _start(self) -> None:
+        buffer_fd = _anonymous_file(_BUFFER_BYTES)
+        try:
+            self._buffer = mmap.mmap(buffer_fd, _BUFFER_BYTES)
+            libraries = {str(Path(str(m.__file__)).parents[1]) for m in (np, h5py)}
+            settings = {
+                "parent": os.getpid(),
+                "submission_fd": self._descriptor,
+                "buffer_fd": buffer_fd,
+                "buffer_bytes": _BUFFER_BYTES,
+                "memory_bytes": self._limits.memory_bytes,
+                "cpu_seconds": self._limits.cpu_seconds,
+                "library_paths": sorted(libraries),
+            }
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", str(_PROGRAM), json.dumps(settings)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(self._descriptor, buffer_fd),
+                env=_environment(),
+                cwd="/",
+                bufsize=0,
+            )
+        finally:
+            os.close(buffer_fd)
+        if self._receive().get("opened") is not True:
+            raise self._misbehaved()
+
+    def _send(self, message: Dict[str, Any]) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        data = memoryview(wire.pack(message))
+        try:
+            while data:
+                data = data[self._process.stdin.write(data) :]
+        except OSError:
+            raise self._died() from None
+
+    def _receive(self) -> Dict[str, Any]:
+        """The next answer; an error if it reports one, does not come, or is nonsense."""
+        try:
+            answer = wire.unpack(self._read)
+        except ValueError:
+            raise self._misbehaved() from None
+        if answer is None:
+            raise self._died()
+        if "error" in answer:
+            raise self._reported(answer)
+        peak = answer.get("peak_bytes")
+        if isinstance(peak, int):
+            self.peak_bytes = max(self.peak_bytes, peak)
+        return answer
+
+    def _read(self, count: int) -> Optional[bytes]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        deadline = min(self._deadline, time.monotonic() + self._limits.answer_seconds)
+        pieces = []
+        while count:
+            if not _readable(descriptor, deadline - time.monotonic()):
+                self._process.kill()
+                raise self._limit("took too long")
+            piece = os.read(descriptor, count)
+            if not piece:
+                return None
+            pieces.append(piece)
+            count -= len(piece)
+        return b"".join(pieces)
+
+    # -- what went wrong, in words -----------------------------------------------------------
+
+    def _at(self) -> str:
+        return f" at {self._where}" if self._where else " while opening it"
+
+    def _limit(self, what: str) -> LimitError:
+        return LimitError(f"the file could not be read: the reader {what}{self._at()}")
+
+    def _misbehaved(self) -> SubmissionError:
+        return SubmissionError([f"the file could not be read: the reader went astray{self._at()}"])
+
+    def _reported(self, answer: Dict[str, Any]) -> Exception:
+        if answer["error"] == "memory":
+            return self._limit("ran out of memory")
+        if answer["error"] == "open":
+            return SubmissionError(["the file is not an HDF5 file, or is damaged or cut short"])
+        where = self._where or "the file"
+        return SubmissionError([f"{where}: the data cannot be read; damaged or cut short?"])
+
+    def _died(self) -> Exception:
+        assert self._process is not None
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._misbehaved()
+        logger.warning("the reader of a submission ended with code %s%s", code, self._at())
+        if code < 0:
+            name = signal.Signals(-code).name
+            if name == "SIGXCPU":
+                return self._limit("used too much CPU time")
+            if name in _CRASHES:
+                return SubmissionError(
+                    [f"the file could not be read: it crashed the HDF5 library{self._at()}"]
+                )
+            return self._limit("was killed")
+        return self._limit("ended unexpectedly")
+
+
+def _offsets(read: Read, offset: int) -> List[int]:
+    """Where each part of a read goes in the buffer."""
+    offsets = []
+    for part in read:
+        offsets.append(offset)
+        offset += -(-part.n_bytes // _ALIGNMENT) * _ALIGNMENT
+    return offsets
+
+
+def _request(read: Read, offset: int) -> Dict[str, Any]:
+    parts = [
+        [part.path, part.start, part.stop, begin]
+        for part, begin in zip(read, _offsets(read, offset))
+    ]
+    return {"op": "read", "parts": parts}
+
+
+def _readable(descriptor: int, seconds: float) -> bool:
+    """Wait for input; poll where there is one, since select takes low descriptors only."""
+    if seconds <= 0:
+        return False
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+    return bool(select.select([descriptor], [], [], seconds)[0])
+
+
+def _anonymous_file(n_bytes: int) -> int:
+    """A file without a name, to be mapped by both processes."""
+    create: Optional[Callable[[str], int]] = getattr(os, "memfd_create", None)
+    if create is not None:
+        descriptor = create("nlb-blocks")
+    else:
+        with tempfile.TemporaryFile() as stream:
+            descriptor = os.dup(stream.fileno())
+    os.ftruncate(descriptor, n_bytes)
+    return descriptor
+
+
+def _environment() -> Dict[str, str]:
+    """No credentials, no plugins, no threads of its own for linear algebra."""
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return {
+        **kept,
+        "HDF5_PLUGIN_PRELOAD": "::",
+        "HDF5_PLUGIN_PATH": os.devnull,
+        "HDF5_USE_FILE_LOCKING": "FALSE",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "2",
+    }

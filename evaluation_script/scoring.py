@@ -1,0 +1,149 @@
+"""One dataset of a submission and its truth -> its scores, in blocks of trials."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+import numpy as np
+
+from .annotation import Truth
+from .metrics import BitsPerSpike, PsthMatch, SpeedTpCorrelation, VelocityDecoding
+from .scorecard import GroupScores, Score
+from .submission import Block
+from .suite import CO_BPS, FP_BPS, PSTH_R2, TP_CORR, VEL_R2
+
+logger = logging.getLogger(__name__)
+
+TRUTH_UNFIT = "it could not be computed from the ground truth; the organizers have been told"
+NO_FORWARD = "no forward predictions were submitted"
+UNDEFINED = "it is undefined for these rates (constant, or too large to compute with)"
+
+
+class DatasetScorer:
+    """Takes the blocks of one dataset in order (train, eval, forward), then gives its scores.
+
+    Parameters
+    ----------
+    group : str
+        Name of the dataset's group.
+    truth : Truth
+    parts : list of str
+        What the submission brings.
+    """
+
+    def __init__(self, group: str, truth: Truth, parts: List[str]) -> None:
+        self._started = time.perf_counter()
+        self._group = group
+        self._truth = truth
+        self._parts = parts
+        self._metrics: Dict[str, Any] = {}
+        self._left_out: Dict[str, str] = {}
+        makers: Dict[str, Callable[[], Any]] = {
+            CO_BPS.key: BitsPerSpike,
+            VEL_R2.key: self._decoding,
+            TP_CORR.key: lambda: SpeedTpCorrelation(_present(truth.eval_behavior)),
+            PSTH_R2.key: lambda: PsthMatch(
+                _present(truth.psth), truth.eval_conditions, _present(truth.eval_jitter)
+            ),
+            FP_BPS.key: BitsPerSpike,
+        }
+        for metric in truth.layout.dataset.metrics:
+            if metric.key in truth.unfit:
+                self._left_out[metric.key] = TRUTH_UNFIT
+            elif metric is FP_BPS and "forward" not in parts:
+                self._left_out[metric.key] = NO_FORWARD
+            else:
+                self._metrics[metric.key] = makers[metric.key]()
+
+    def _decoding(self) -> VelocityDecoding:
+        truth = self._truth
+        return VelocityDecoding(
+            _present(truth.train_behavior),
+            _present(truth.train_mask),
+            _present(truth.eval_behavior),
+            _present(truth.eval_mask),
+        )
+
+    def required(self, block: Block) -> List[np.ndarray]:
+        """Where the metrics use a block's held-in and held-out rates.
+
+        Returns
+        -------
+        list of ndarray of bool (trials, bins, 1 or neurons)
+        """
+        truth, trials = self._truth, slice(block.start, block.stop)
+        if block.part == "forward":
+            scored = ~np.isnan(_present(truth.forward_spikes)[trials])
+            heldin = scored.shape[2] - truth.layout.n_heldout
+            return [scored[..., :heldin], scored[..., heldin:]]
+        if block.part == "train":
+            return [self._decoded(truth.train_behavior, truth.train_mask, trials)] * 2
+        both = np.zeros((*truth.eval_spikes[trials].shape[:2], 1), bool)
+        if VEL_R2.key in self._metrics:
+            both |= self._decoded(truth.eval_behavior, truth.eval_mask, trials)
+        if TP_CORR.key in self._metrics:
+            outlier: np.ndarray = np.isnan(_present(truth.eval_behavior)[trials]).any(axis=1)
+            both |= ~np.isnan(truth.eval_spikes[trials, :, :1]) & ~outlier[:, None, None]
+        if PSTH_R2.key in self._metrics:
+            both |= self._metrics[PSTH_R2.key].required_bins()[trials][..., None]
+        return [both, both | ~np.isnan(truth.eval_spikes[trials])]
+
+    @staticmethod
+    def _decoded(
+        behavior: Optional[np.ndarray], mask: Optional[np.ndarray], trials: slice
+    ) -> np.ndarray:
+        """Bins (trials, bins, 1) that some decoder uses."""
+        chosen = np.asarray(_present(mask)[trials].any(axis=1, keepdims=True))
+        used: np.ndarray = ~np.isnan(_present(behavior)[trials, :, :1]) & chosen[..., None]
+        return used
+
+    def update(self, block: Block, heldin: np.ndarray, heldout: np.ndarray) -> None:
+        """Take the next block of trials (trials, bins, neurons), values checked."""
+        metrics, truth = self._metrics, self._truth
+        trials = slice(block.start, block.stop)
+        if block.part == "train":
+            if VEL_R2.key in metrics:
+                metrics[VEL_R2.key].update_train(block.start, heldin, heldout)
+        elif block.part == "forward":
+            if FP_BPS.key in metrics:
+                rates = np.concatenate([heldin, heldout], axis=2)
+                metrics[FP_BPS.key].update(rates, _present(truth.forward_spikes)[trials])
+        else:
+            if CO_BPS.key in metrics:
+                metrics[CO_BPS.key].update(heldout, truth.eval_spikes[trials])
+            if VEL_R2.key in metrics:
+                metrics[VEL_R2.key].update_eval(block.start, heldin, heldout)
+            if TP_CORR.key in metrics:
+                scored = ~np.isnan(truth.eval_spikes[trials, :, 0])
+                metrics[TP_CORR.key].update(np.concatenate([heldin, heldout], axis=2), scored)
+            if PSTH_R2.key in metrics:
+                metrics[PSTH_R2.key].update(block.start, heldin, heldout)
+
+    def finish(self) -> GroupScores:
+        """The scores; a metric that is undefined is left out with a reason."""
+        layout = self._truth.layout
+        result = GroupScores(self._group, layout.dataset.name, layout.bin_width_ms)
+        for metric in layout.dataset.metrics:
+            if metric.key in self._left_out:
+                result.left_out[metric.key] = self._left_out[metric.key]
+                continue
+            accumulator = self._metrics[metric.key]
+            value = accumulator.compute()
+            if np.isfinite(value):
+                result.scores[metric.key] = Score(float(value), accumulator.standard_error())
+            else:
+                result.left_out[metric.key] = UNDEFINED
+        if CO_BPS.key in self._metrics:
+            result.trial_log_likelihood = self._metrics[CO_BPS.key].trial_log_likelihood
+            result.trial_spikes = self._metrics[CO_BPS.key].trial_spikes
+        result.seconds = time.perf_counter() - self._started
+        return result
+
+
+def _present(array: Optional[np.ndarray]) -> np.ndarray:
+    """What the truth was found fit to give."""
+    if array is None:
+        raise RuntimeError("a metric was chosen that the truth does not serve")
+    return array

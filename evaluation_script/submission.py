@@ -1,0 +1,319 @@
+"""What a participant sent: its structure judged whole, every problem named at once.
+
+The file itself is only ever touched by the reader; here its description is held against the
+layouts that the phase asks for, and a plan is made of which trials to read in which order.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from .errors import SubmissionError
+from .layout import ARRAYS, PARTS, Layout
+from .reader.client import MAX_READ_BYTES, Part, ReaderProcess
+from .suite import VEL_R2, Suite
+
+#: gzip, shuffle, checksum, LZF: what h5py, MATLAB, Julia and R write without plug-ins
+_FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
+_MAX_CHUNK_BYTES = 64 << 20
+_MAX_CHUNKS = 1 << 20
+_MAX_NEURONS = 4096
+_MAX_ROOT_MEMBERS = 256
+#: a read of about this size keeps both processes busy and fits their caches
+_TARGET_READ_BYTES = 6 << 20
+
+
+@dataclass(frozen=True)
+class Block:
+    """Which trials of which part of a dataset come next."""
+
+    group: str
+    part: str
+    start: int
+    stop: int
+    read: Tuple[Part, ...]
+
+
+@dataclass
+class Inspection:
+    """The structure of a submission, judged.
+
+    ``layouts`` are those of the groups that will be scored, with numbers of held-in neurons
+    filled in from the submission where the truth did not tell them. ``parts`` says which parts
+    each group brings. ``absent_truth`` are valid groups that the phase's truth does not hold.
+    """
+
+    layouts: Dict[str, Layout] = field(default_factory=dict)
+    parts: Dict[str, List[str]] = field(default_factory=dict)
+    absent_truth: List[str] = field(default_factory=list)
+    notes: List[str] = field(default_factory=list)
+    plan: List[Block] = field(default_factory=list)
+
+
+def safe_name(name: object, limit: int = 60) -> str:
+    """A name from the file, fit to be shown: printable, escaped, cut."""
+    text = str(name).encode("unicode_escape").decode("ascii")
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def inspect(reader: ReaderProcess, suite: Suite, layouts: Mapping[str, Layout]) -> Inspection:
+    """Check a submission's structure and plan the reading of it.
+
+    Parameters
+    ----------
+    reader : ReaderProcess
+    suite : Suite
+    layouts : mapping of str to Layout
+        What to expect in each group that the phase's truth holds.
+
+    Raises
+    ------
+    SubmissionError
+        Naming every structural problem.
+    """
+    known = suite.groups()
+    facts = reader.describe(dict.fromkeys(known, ARRAYS))
+    inspection = Inspection()
+    problems = _root_problems(facts, known)
+    for group in known:
+        if group not in facts["groups"]:
+            continue
+        if group not in layouts:
+            inspection.absent_truth.append(group)
+            continue
+        inspector = _GroupInspector(group, layouts[group], facts["groups"][group])
+        inspector.run()
+        problems += inspector.problems
+        inspection.notes += inspector.notes
+        if not inspector.problems:
+            inspection.layouts[group] = inspector.layout
+            inspection.parts[group] = inspector.parts
+            inspection.plan += inspector.plan()
+    if not problems and not inspection.layouts:
+        problems.append(_nothing_to_score(inspection.absent_truth))
+    if problems:
+        raise SubmissionError(problems)
+    for group in inspection.absent_truth:
+        inspection.notes.append(f"{group}: left out, this phase does not score it")
+    return inspection
+
+
+def _root_problems(facts: Mapping[str, Any], known: Iterable[str]) -> List[str]:
+    problems = []
+    if facts["members"] > _MAX_ROOT_MEMBERS:
+        return [f"{facts['members']} top-level groups found, expected dataset names only"]
+    for name in facts["other"]:
+        nearest = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.0)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        problems.append(f"{safe_name(name)}: not a dataset of this benchmark{hint}")
+    return problems
+
+
+def _nothing_to_score(absent: Sequence[str]) -> str:
+    if absent:
+        return f"nothing to score: this phase does not score {', '.join(absent)}"
+    return "nothing to score: the file holds no dataset of this benchmark"
+
+
+class _GroupInspector:
+    """Judges one group of a submission against its layout."""
+
+    def __init__(self, group: str, layout: Layout, facts: Mapping[str, Any]) -> None:
+        self.group = group
+        self.layout = layout
+        self.facts = facts
+        self.problems: List[str] = []
+        self.notes: List[str] = []
+        self.parts: List[str] = []
+        self._arrays: Dict[str, Mapping[str, Any]] = {}
+
+    def run(self) -> None:
+        """Collect problems, notes and parts."""
+        if self.facts["link"] != "hard" or self.facts["kind"] != "group":
+            found = self._kind(self.facts)
+            self.problems.append(f"{self.group}: found {found}, expected a group")
+            return
+        self._arrays = dict(self.facts["arrays"])
+        self._note_ignored()
+        self._require()
+        self._forward()
+        used = [name for part in self.parts for name in PARTS[part] if name in self._arrays]
+        self._settle_heldin(used)
+        for name in used:
+            problem = self._array_problem(name)
+            if problem:
+                self.problems.append(f"{self.group}/{name}: {problem}")
+
+    @staticmethod
+    def _kind(facts: Mapping[str, Any]) -> str:
+        if facts["link"] != "hard":
+            return f"a link ({facts['link']}); links are not followed"
+        return f"a {facts['kind']}"
+
+    def _note_ignored(self) -> None:
+        other = self.facts["other"]
+        if other:
+            names = ", ".join(safe_name(name) for name in other[:5])
+            more = self.facts["members"] - len(self._arrays) - len(other[:5])
+            rest = f" and {more} more" if more > 0 else ""
+            self.notes.append(f"{self.group}: ignored, not used by this benchmark: {names}{rest}")
+        unused = [name for name in PARTS["train"] if name in self._arrays]
+        if self.layout.n_train is None and unused:
+            self.notes.append(f"{self.group}: {' and '.join(unused)} not needed, not read")
+
+    def _require(self) -> None:
+        for part in ("train", "eval"):
+            needed = [name for name in PARTS[part] if name in self.layout.required()]
+            if needed:
+                self.parts.append(part)
+            for name in needed:
+                if name not in self._arrays:
+                    self.problems.append(f"{self.group}: {name} is missing ({self._purpose(name)})")
+
+    def _purpose(self, name: str) -> str:
+        if name.startswith("train"):
+            return f"needed for {VEL_R2.key}"
+        return "needed for every score of this dataset"
+
+    def _forward(self) -> None:
+        heldin, heldout = PARTS["forward"]
+        has_heldin, has_heldout = heldin in self._arrays, heldout in self._arrays
+        if not (has_heldin or has_heldout):
+            return
+        if self.layout.n_forward is None:
+            self.notes.append(f"{self.group}: forward predictions ignored, none are scored here")
+        elif has_heldin and has_heldout:
+            self.parts.append("forward")
+        elif has_heldin:
+            self.problems.append(f"{self.group}: {heldout} is missing (needed beside {heldin})")
+        else:
+            self.notes.append(f"{self.group}: {heldout} ignored, since {heldin} is missing")
+
+    def _settle_heldin(self, used: Sequence[str]) -> None:
+        """Where the truth does not tell the held-in neurons, the arrays must agree."""
+        if self.layout.n_heldin is not None:
+            return
+        counts = {}
+        for name in used:
+            shape = self._arrays[name].get("shape")
+            if "heldin" in name and shape and len(shape) == 3:
+                counts[name] = shape[2]
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+            self.problems.append(f"{self.group}: numbers of held-in neurons differ: {listed}")
+        elif counts:
+            count = next(iter(counts.values()))
+            if not 1 <= count <= _MAX_NEURONS:
+                self.problems.append(
+                    f"{self.group}: {count} held-in neurons, expected 1 to {_MAX_NEURONS}"
+                )
+            self.layout = _with_heldin(self.layout, count)
+
+    def _array_problem(self, name: str) -> Optional[str]:
+        """The first thing wrong with an array, each check resting on those before it."""
+        facts = self._arrays[name]
+        if facts["link"] != "hard" or facts["kind"] != "dataset":
+            return f"found {self._kind(facts)}, expected an array"
+        if facts["layout"] == "virtual":
+            return "found a virtual dataset, expected the numbers themselves"
+        if facts["external"] or facts["layout"] == "unknown":
+            return "found external storage, expected the numbers themselves"
+        if facts["dtype"] is None:
+            return f"found {facts['type_class']} elements, expected real numbers"
+        dtype = np.dtype(facts["dtype"])
+        if dtype.kind not in "fiu" or dtype.itemsize > 8:
+            return f"dtype {dtype.name}, expected real numbers of at most 64 bits"
+        return (
+            _shape_problem(facts["shape"], self.layout, name)
+            or _filter_problem(facts["filters"])
+            or _chunk_problem(facts["chunks"], facts["shape"], dtype)
+        )
+
+    def plan(self) -> List[Block]:
+        """Blocks of trials in reading order: train, eval, forward."""
+        blocks: List[Block] = []
+        for part in self.parts:
+            arrays = [(name, self._arrays[name]) for name in PARTS[part]]
+            trials = int(arrays[0][1]["shape"][0])
+            step = _trials_per_read([facts for _, facts in arrays])
+            for start in range(0, trials, step):
+                stop = min(start + step, trials)
+                read = tuple(
+                    Part(
+                        f"{self.group}/{name}",
+                        start,
+                        stop,
+                        (facts["shape"][1], facts["shape"][2]),
+                        np.dtype(facts["dtype"]),
+                    )
+                    for name, facts in arrays
+                )
+                blocks.append(Block(self.group, part, start, stop, read))
+        return blocks
+
+
+def _with_heldin(layout: Layout, count: int) -> Layout:
+    values = {name: getattr(layout, name) for name in layout.__dataclass_fields__}
+    return Layout(**{**values, "n_heldin": count})
+
+
+def _shape_problem(found: Optional[Sequence[int]], layout: Layout, name: str) -> Optional[str]:
+    expected = layout.shape(name)
+    is_3d = found is not None and len(found) == 3
+    if is_3d and all(want in (None, got) for got, want in zip(found or (), expected)):
+        return None
+    shown = "no shape" if found is None else f"shape {_tuple(found)}"
+    hint = ""
+    if is_3d and tuple(reversed(found or ())) == expected:
+        hint = "; the axes are reversed, as MATLAB and Julia write them: permute before writing"
+    return f"{shown}, expected {_tuple(expected)} {layout.axes(name)}{hint}"
+
+
+def _tuple(shape: Sequence[Optional[int]]) -> str:
+    shown = [("any" if n is None else str(n)) for n in shape[:8]]
+    return f"({', '.join(shown)}{', ...' if len(shape) > 8 else ''})"
+
+
+def _filter_problem(filters: Sequence[int]) -> Optional[str]:
+    unknown = [code for code in filters if code not in _FILTERS]
+    if not unknown and len(filters) <= len(_FILTERS):
+        return None
+    allowed = ", ".join(_FILTERS.values())
+    if not unknown:
+        return f"{len(filters)} filters in a row, expected each of {allowed} at most once"
+    return f"compressed with HDF5 filter {unknown[0]}, expected only {allowed}"
+
+
+def _chunk_problem(
+    chunks: Optional[Sequence[int]], shape: Sequence[int], dtype: np.dtype
+) -> Optional[str]:
+    if chunks is None:
+        return None
+    n_bytes = dtype.itemsize
+    count = 1
+    for size, extent in zip(chunks, shape):
+        n_bytes *= size
+        count *= -(-extent // size)
+    if n_bytes > _MAX_CHUNK_BYTES:
+        return f"chunks of {n_bytes >> 20} MiB, expected at most {_MAX_CHUNK_BYTES >> 20} MiB each"
+    if count > _MAX_CHUNKS:
+        return f"stored in {count} chunks, expected at most {_MAX_CHUNKS}: write larger chunks"
+    return None
+
+
+def _trials_per_read(arrays: Sequence[Mapping[str, Any]]) -> int:
+    """Trials to read at a time, aligned with the chunks where these are not too tall."""
+    bytes_per_trial = sum(
+        facts["shape"][1] * facts["shape"][2] * np.dtype(facts["dtype"]).itemsize
+        for facts in arrays
+    )
+    bytes_per_trial = max(bytes_per_trial, 1)
+    tall = max((facts["chunks"][0] for facts in arrays if facts["chunks"]), default=1)
+    if tall * bytes_per_trial > MAX_READ_BYTES - 4096:
+        # Each such chunk is inflated once for every read that touches it.
+        return max(1, (MAX_READ_BYTES - 4096) // bytes_per_trial)
+    return int(tall * max(1, _TARGET_READ_BYTES // (tall * bytes_per_trial)))

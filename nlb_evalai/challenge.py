@@ -1,0 +1,180 @@
+"""``challenge_config.yaml`` as objects: phases, leaderboards, splits, and how they hang together.
+
+Only what the tools here need is read; whether EvalAI would take the file is another question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+import yaml
+
+from nlb_evalai.errors import ToolError
+
+CONFIG_NAME = "challenge_config.yaml"
+#: EvalAI's ``visibility`` of a phase split; 2 acts like 1
+HOST_ONLY, PUBLIC = 1, 3
+
+
+class ConfigError(ToolError):
+    """``challenge_config.yaml`` cannot be read."""
+
+
+@dataclass(frozen=True)
+class ChallengePhase:
+    """A phase as EvalAI sees it; ``annotation`` is a path inside the bundle."""
+
+    pk: int
+    name: str
+    codename: str
+    annotation: str
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Columns of a board, and which of them orders it."""
+
+    pk: int
+    labels: Tuple[str, ...]
+    default_order_by: str
+
+
+@dataclass(frozen=True)
+class PhaseSplit:
+    """A leaderboard of a phase that shows one dataset split."""
+
+    phase_pk: int
+    split: str
+    split_name: str
+    leaderboard: Leaderboard
+    visibility: int
+    decimals: int
+    descending: bool
+
+    @property
+    def is_public(self) -> bool:
+        """Whether participants see this board."""
+        return self.visibility == PUBLIC
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A challenge; ``files`` are the paths inside the bundle that the config names."""
+
+    title: str
+    evaluation_script: str
+    phases: Tuple[ChallengePhase, ...]
+    phase_splits: Tuple[PhaseSplit, ...]
+    files: Tuple[str, ...]
+
+    def splits_of(self, phase: ChallengePhase) -> List[PhaseSplit]:
+        """The leaderboards of a phase, in the config's order."""
+        return [split for split in self.phase_splits if split.phase_pk == phase.pk]
+
+    def phase(self, codename: str) -> ChallengePhase:
+        """The phase of that codename.
+
+        Raises
+        ------
+        ConfigError
+            If there is none; names those there are.
+        """
+        for phase in self.phases:
+            if phase.codename == codename:
+                return phase
+        known = ", ".join(phase.codename for phase in self.phases)
+        raise ConfigError(f"phase: found {codename!r}, expected one of {known}")
+
+
+def read_challenge(path: Path) -> Challenge:
+    """Read a config file.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing, no YAML, or lacks a key; says which.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    return parse_challenge(text, str(path))
+
+
+def parse_challenge(text: str, where: str = CONFIG_NAME) -> Challenge:
+    """The same from the text of a config file; ``where`` names it in errors."""
+    try:
+        config = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: no YAML: {error}") from None
+    if not isinstance(config, dict):
+        raise ConfigError(f"{where}: found {type(config).__name__}, expected keys and values")
+    try:
+        return _challenge(config)
+    except KeyError as error:
+        raise ConfigError(f"{where}: {error.args[0]} is missing") from None
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{where}: not laid out as a challenge: {error}") from None
+
+
+def _challenge(config: Mapping[str, Any]) -> Challenge:
+    phases = tuple(
+        ChallengePhase(
+            pk=_get(entry, "id", f"challenge_phases[{i}]"),
+            name=_get(entry, "name", f"challenge_phases[{i}]"),
+            codename=_get(entry, "codename", f"challenge_phases[{i}]"),
+            annotation=_get(entry, "test_annotation_file", f"challenge_phases[{i}]"),
+        )
+        for i, entry in enumerate(_get(config, "challenge_phases"))
+    )
+    script = _get(config, "evaluation_script")
+    pages = ("description", "evaluation_details", "terms_and_conditions", "submission_guidelines")
+    files = [script, _get(config, "image"), *(_get(config, key) for key in pages)]
+    for i, entry in enumerate(_get(config, "challenge_phases")):
+        files += [_get(entry, "description", f"challenge_phases[{i}]"), phases[i].annotation]
+    return Challenge(
+        title=_get(config, "title"),
+        evaluation_script=script,
+        phases=phases,
+        phase_splits=_phase_splits(config),
+        files=tuple(dict.fromkeys(files)),
+    )
+
+
+def _phase_splits(config: Mapping[str, Any]) -> Tuple[PhaseSplit, ...]:
+    boards: Dict[int, Leaderboard] = {}
+    for i, entry in enumerate(_get(config, "leaderboard")):
+        where = f"leaderboard[{i}]"
+        schema = _get(entry, "schema", where)
+        labels = tuple(_get(schema, "labels", where + ".schema"))
+        order = _get(schema, "default_order_by", where + ".schema")
+        boards[_get(entry, "id", where)] = Leaderboard(entry["id"], labels, order)
+    splits = {
+        _get(entry, "id", f"dataset_splits[{i}]"): entry
+        for i, entry in enumerate(_get(config, "dataset_splits"))
+    }
+    found = []
+    for i, entry in enumerate(_get(config, "challenge_phase_splits")):
+        where = f"challenge_phase_splits[{i}]"
+        split = _get(splits, _get(entry, "dataset_split_id", where), f"{where}: dataset split")
+        board = _get(boards, _get(entry, "leaderboard_id", where), f"{where}: leaderboard")
+        found.append(
+            PhaseSplit(
+                phase_pk=_get(entry, "challenge_phase_id", where),
+                split=_get(split, "codename", "dataset_splits"),
+                split_name=_get(split, "name", "dataset_splits"),
+                leaderboard=board,
+                visibility=_get(entry, "visibility", where),
+                decimals=_get(entry, "leaderboard_decimal_precision", where),
+                descending=_get(entry, "is_leaderboard_order_descending", where),
+            )
+        )
+    return tuple(found)
+
+
+def _get(mapping: Mapping[Any, Any], key: Any, where: Optional[str] = None) -> Any:
+    if key not in mapping:
+        raise KeyError(f"{where}: {key}" if where else str(key))
+    return mapping[key]

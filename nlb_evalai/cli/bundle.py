@@ -1,0 +1,42 @@
+"""``nlb-evalai bundle``: the challenge zip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import click
+from rich.console import Console
+
+from nlb_evalai.bundle import BuiltBundle, build_bundle
+
+
+@click.group()
+def bundle() -> None:
+    """Build the zip that creates the challenge on EvalAI."""
+
+
+@bundle.command()
+@click.option(
+    "--annotations",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with the ground truth, val.h5 and test.h5.  [default: the embedded sample]",
+)
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Zip to write."
+)
+def build(annotations: Optional[Path], out: Path) -> None:
+    """Write the bundle: the same input gives the same bytes."""
+    built = build_bundle(out, annotations)
+    print_built(built, Console(highlight=False))
+
+
+def print_built(built: BuiltBundle, console: Console) -> None:
+    """Say what is in a bundle, and loudly what is wrong with it."""
+    size = sum(built.members.values())
+    console.print(f"{built.path}  {len(built.members)} files, {size / 1e6:.1f} MB")
+    console.print(f"sha256 {built.sha256}", soft_wrap=True)
+    for name, member_size in built.members.items():
+        console.print(f"  {member_size:>12,}  {name}")
+    for warning in built.warnings:
+        console.print(f"\nWARNING: {warning}", style="bold red", soft_wrap=True)

@@ -1,0 +1,180 @@
+"""``nlb-evalai dry-run``: build, load as EvalAI does, score, and show what everyone would see."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Dict, List, Optional
+
+import click
+from rich.console import Console
+
+from nlb_evalai.bundle import build_bundle
+from nlb_evalai.cli.show import (
+    console_for_output,
+    keep_outcome,
+    print_boards,
+    print_problems,
+    print_views,
+    step,
+)
+from nlb_evalai.dry_run import Entry, plan
+from nlb_evalai.replica.worker import DEFAULT_MEMORY_MIB, Outcome, Replica
+from nlb_evalai.sample import is_sample
+
+
+@click.command("dry-run")
+@click.option(
+    "--bundle",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Challenge zip to run.  [default: build one]",
+)
+@click.option(
+    "--submission",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Score this file instead of the sample's submissions.",
+)
+@click.option("--phase", help="Codename of the one phase to run.  [default: all]")
+@click.option(
+    "--annotations",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with the ground truth to build with.  [default: the embedded sample]",
+)
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to leave the bundle in, and all that participants and hosts would get.",
+)
+def dry_run(
+    bundle: Optional[Path],
+    submission: Optional[Path],
+    phase: Optional[str],
+    annotations: Optional[Path],
+    keep: Optional[Path],
+) -> None:
+    """Run the challenge here, the way EvalAI's worker would.
+
+    Exits with 1 if EvalAI would refuse anything, or trip over it.
+    """
+    if bundle and annotations:
+        raise click.UsageError("--bundle holds its own ground truth: leave --annotations out")
+    if submission and not phase:
+        raise click.UsageError("--submission needs --phase: a file is scored in one phase")
+    console = console_for_output()
+    with tempfile.TemporaryDirectory(prefix="nlb-dry-run-") as folder:
+        scratch = Path(folder)
+        if bundle is None:
+            bundle = _build((keep or scratch) / "bundle.zip", annotations, console)
+        with step(console, "load") as said:
+            replica = Replica(bundle)
+            said.detail = (
+                f"{replica.package}, imported in a fresh process that cannot see this checkout"
+            )
+        with replica:
+            outcomes = _score(replica, scratch, phase, submission, console)
+            _warn_of_sample(replica, console)
+            fine = _report(replica, outcomes, console, keep, show=submission)
+    if not fine:
+        raise SystemExit(1)
+
+
+def _build(out: Path, annotations: Optional[Path], console: Console) -> Path:
+    with step(console, "bundle") as said:
+        built = build_bundle(out, annotations)
+        size = sum(built.members.values()) / 1e6
+        said.detail = f"{len(built.members)} files, {size:.1f} MB, sha256 {built.sha256[:12]}…"
+    return built.path
+
+
+def _score(
+    replica: Replica,
+    scratch: Path,
+    phase: Optional[str],
+    submission: Optional[Path],
+    console: Console,
+) -> Dict[Entry, Outcome]:
+    with step(console, "submissions") as said:
+        entries = plan(replica, scratch, phase, submission)
+        teams = list(dict.fromkeys(entry.team for entry in entries))
+        said.detail = ", ".join(teams)
+    outcomes = {}
+    for entry in entries:
+        with step(console, f"score {entry.phase}") as said:
+            outcome = replica.score(entry.path, entry.phase)
+            outcomes[entry] = outcome
+            said.ok = not (outcome.failed or outcome.problems)
+            said.detail = f"{entry.team}: {_verdict(outcome)}"
+    return outcomes
+
+
+def _verdict(outcome: Outcome) -> str:
+    if outcome.failed:
+        return "failed"
+    if outcome.problems:
+        return f"EvalAI would trip over it ({len(outcome.problems)} problems)"
+    return f"{len(outcome.output['result'])} leaderboard rows, {outcome.peak_mib:.0f} MiB"
+
+
+def _warn_of_sample(replica: Replica, console: Console) -> None:
+    if any(is_sample(path) for path in replica.annotations.values()):
+        console.print(
+            "  The ground truth is the embedded sample: simulated, nothing to put online.",
+            style="yellow",
+        )
+
+
+def _report(
+    replica: Replica,
+    outcomes: Dict[Entry, Outcome],
+    console: Console,
+    keep: Optional[Path],
+    show: Optional[Path],
+) -> bool:
+    boards = 0
+    for phase in replica.challenge.phases:
+        outputs = {
+            entry.team: outcome.output
+            for entry, outcome in outcomes.items()
+            if entry.phase == phase.codename and not (outcome.failed or outcome.problems)
+        }
+        if outputs:
+            boards += print_boards(phase, replica.challenge.splits_of(phase), outputs, console)
+    for entry in _worth_a_look(outcomes):
+        print_views(entry, outcomes[entry], console)
+    if keep is not None:
+        for entry, outcome in outcomes.items():
+            keep_outcome(keep / entry.phase / entry.team, outcome)
+        console.print(f"\nEverything in full: {keep}", soft_wrap=True)
+    return _conclude(outcomes, boards, console)
+
+
+def _worth_a_look(outcomes: Dict[Entry, Outcome]) -> List[Entry]:
+    """Everything that went wrong; else the last phase's first entry, which shows what is said."""
+    wrong = [entry for entry, outcome in outcomes.items() if outcome.failed or outcome.problems]
+    if wrong:
+        return wrong
+    last = list(outcomes)[-1].phase
+    return [entry for entry in outcomes if entry.phase == last][:1]
+
+
+def _conclude(outcomes: Dict[Entry, Outcome], boards: int, console: Console) -> bool:
+    console.print()
+    peak = max(outcome.peak_mib for outcome in outcomes.values())
+    if peak > DEFAULT_MEMORY_MIB:
+        console.print(
+            f"! the worker used {peak:.0f} MiB; EvalAI's has {DEFAULT_MEMORY_MIB} MiB by default",
+            style="yellow",
+        )
+    bad = {e: o for e, o in outcomes.items() if o.failed or o.problems}
+    if bad:
+        for entry, outcome in bad.items():
+            print_problems(entry, outcome, console)
+        console.print(f"✗ {len(bad)} of {len(outcomes)} submissions failed", style="bold red")
+        return False
+    count = len(outcomes)
+    console.print(
+        f"✓ EvalAI would take all of it: {count} submission{'s' * (count != 1)}, "
+        f"{boards} leaderboards",
+        style="bold green",
+    )
+    return True

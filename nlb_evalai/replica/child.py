@@ -1,0 +1,135 @@
+"""The process that plays EvalAI's submission worker. Run by file path; standard library only.
+
+It reads one request a line (JSON) on standard input and answers each with one line. The challenge
+is imported once and kept; only ``Exception`` is caught around ``evaluate``: what else is raised
+ends the worker there, and so it does here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any, Dict, List, TextIO
+
+
+class MultiOut:
+    """What EvalAI puts in place of ``sys.stdout``: it can write, and no more."""
+
+    def __init__(self, *handles: TextIO) -> None:
+        self.handles = handles
+
+    def write(self, text: str) -> None:
+        """Write to every handle."""
+        for handle in self.handles:
+            handle.write(text)
+
+
+def describe(value: Any) -> Any:
+    """A value with its exact types, as JSON: ``["float", "0.5"]``, ``["dict", [[k, v], …]]``."""
+    kind = type(value)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    if kind is dict:
+        return [name, [[describe(key), describe(item)] for key, item in value.items()]]
+    if kind in (list, tuple):
+        return [name, [describe(item) for item in value]]
+    if value is None or kind in (bool, str):
+        return [name, value]
+    if isinstance(value, (int, float)):
+        return [name, repr(float(value)) if isinstance(value, float) else str(int(value))]
+    return [name, repr(value)[:200]]
+
+
+def load(request: Dict[str, Any]) -> Dict[str, Any]:
+    """Import the challenge as a package, the way the worker does."""
+    sys.path.insert(0, request["folder"])
+    # Relatives of the checkout must not lend the bundle what it does not hold.
+    leaks = [name for name in request["forbidden"] if _importable(name)]
+    if leaks:
+        return {"failed": f"the replica is no fresh environment: {', '.join(leaks)} importable"}
+    try:
+        module = importlib.import_module(request["package"])
+    except Exception:  # noqa: BLE001 - EvalAI catches as much
+        return {"failed": traceback.format_exc()}
+    if not callable(getattr(module, "evaluate", None)):
+        return {
+            "late": "the package has no evaluate: __init__.py at the root of evaluation_script.zip "
+            "must expose it. EvalAI loads this, and then fails every submission"
+        }
+    return {}
+
+
+def _importable(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
+def evaluate(request: Dict[str, Any]) -> Dict[str, Any]:
+    """Call ``evaluate`` with redirected output, and tell everything that came of it."""
+    module = sys.modules[request["package"]]
+    started = time.perf_counter()
+    answer: Dict[str, Any] = {}
+    with Path(request["stdout"]).open("a") as out, Path(request["stderr"]).open("a") as err:
+        real = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = MultiOut(out), MultiOut(err)  # type: ignore[assignment]
+        try:
+            output = module.evaluate(
+                request["annotation"],
+                request["submission"],
+                request["phase_codename"],
+                submission_metadata=request["metadata"],
+            )
+            answer["output"] = describe(output)
+        except Exception:  # noqa: BLE001 - and no more: SystemExit ends its worker
+            err.write(traceback.format_exc())
+            answer["failed"] = True
+        finally:
+            sys.stdout, sys.stderr = real
+    answer["seconds"] = time.perf_counter() - started
+    answer["open_files"] = _open_files([request["annotation"], request["submission"]])
+    answer["peak_mib"] = _peak_mib()
+    return answer
+
+
+def _open_files(paths: List[str]) -> List[str]:
+    """Which of these the process still holds open (Linux only)."""
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        return []
+    held = {os.path.realpath(entry) for entry in folder.iterdir()}
+    return [path for path in paths if os.path.realpath(path) in held]
+
+
+def _peak_mib() -> float:
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever else prints must not break the protocol
+    logging.basicConfig(
+        filename=sys.argv[1], level=logging.INFO, format="%(levelname)s %(name)s: %(message)s"
+    )
+    actions = {"load": load, "evaluate": evaluate}
+    for line in sys.stdin:
+        request = json.loads(line)
+        answers.write(json.dumps(actions[request["action"]](request)) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
