@@ -27,15 +27,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Dict, Iterator, List, NoReturn, Optional, Union
 
+from .annotation import HOST_MUST_MEND
 from .errors import AnnotationError
 
 #: The cache's folder; without it ``$XDG_CACHE_HOME/nlb-evalai/truth`` or ``~/.cache/…``.
 CACHE_VARIABLE = "NLB_EVALAI_CACHE"
-
-PUBLIC_MESSAGE = (
-    "the ground truth of this phase could not be loaded; the fault is not in your submission, "
-    "and the organizers have to mend it"
-)
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_POINTER_BYTES = 64 * 1024
@@ -59,7 +55,7 @@ class StorageError(AnnotationError):
     """
 
     def __init__(self, detail: str) -> None:
-        super().__init__(PUBLIC_MESSAGE)
+        super().__init__(HOST_MUST_MEND)
         self.detail = detail
 
 

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import boto3
@@ -17,39 +18,14 @@ import h5py
 import numpy as np
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 
+import evaluation_script
 from evaluation_script import storage
+from evaluation_script.annotation import HOST_MUST_MEND
 from evaluation_script.errors import AnnotationError
 from tests import store
 
 ROOT = Path(__file__).resolve().parents[2]
-CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
-
-
-@pytest.fixture(scope="module")
-def moto():
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()
-    server.stop()
-
-
-@pytest.fixture
-def proxy(moto, monkeypatch, tmp_path):
-    for name in CREDENTIALS:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDTEST")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret-but-never-shown")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
-    monkeypatch.setenv("NLB_EVALAI_CACHE", str(tmp_path / "cache"))
-    proxy = store.FaultProxy(moto)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
-    yield proxy
-    proxy.stop()
 
 
 @pytest.fixture
@@ -91,7 +67,7 @@ def cached(tmp_path):
 def refusal(path, **kwargs):
     with pytest.raises(AnnotationError) as caught:
         storage.resolve(path, **kwargs)
-    assert str(caught.value) == storage.PUBLIC_MESSAGE
+    assert str(caught.value) == HOST_MUST_MEND
     assert "not-a-secret" not in caught.value.detail
     assert "\n" not in caught.value.detail
     return caught.value.detail
@@ -243,7 +219,7 @@ def test_no_server_at_all_is_a_lost_connection(pointer, proxy, tmp_path, monkeyp
 
 
 def test_missing_credentials_say_how_to_give_them(pointer, monkeypatch):
-    for name in CREDENTIALS:
+    for name in store.CREDENTIALS:
         monkeypatch.delenv(name, raising=False)
     assert "no credentials were found: set AWS_PROFILE" in refusal(pointer)
 
@@ -329,3 +305,28 @@ def test_a_process_killed_while_downloading_leaves_nothing_that_is_used(
     proxy.always = None
     assert storage.resolve(pointer).read_bytes() == truth.read_bytes()
     assert [name for name in cached(tmp_path) if name.startswith(".partial")] == []
+
+
+def test_evaluate_scores_against_the_truth_behind_a_pointer(golden, proxy, moto, tmp_path):
+    content = (golden / "target_val.h5").read_bytes()
+    client = boto3.client("s3", endpoint_url="http://{}:{}".format(*moto), region_name="us-east-1")
+    client.create_bucket(Bucket="truth")
+    client.put_object(Bucket="truth", Key="val.h5", Body=content)
+    client.close()
+    pointer = write_pointer(tmp_path, content, location="s3://truth/val.h5", phase="val")
+    submission = golden / "submission_val_c.h5"
+    behind = evaluation_script.evaluate(pointer, submission, "val", submission_metadata={})
+    direct = evaluation_script.evaluate(golden / "target_val.h5", submission, "val")
+    assert behind["result"] == direct["result"]
+    truth = behind["submission_metadata"]["files"]["ground_truth"]
+    assert truth["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_evaluate_tells_a_participant_nothing_of_a_storage_fault(golden, pointer, proxy):
+    proxy.always = store.error(403, "AccessDenied")
+    with pytest.raises(AnnotationError) as caught:
+        evaluation_script.evaluate(pointer, golden / "submission_val_c.h5", "test")
+    shown = "".join(traceback.format_exception(type(caught.value), caught.value, None))
+    assert "s3://" not in shown
+    assert "AccessDenied" not in shown
+    assert HOST_MUST_MEND in shown
