@@ -187,7 +187,8 @@ def _download_into_cache(pointer: Pointer, cache: Path, final: Path) -> None:
     partial = Path(name)
     try:
         with os.fdopen(descriptor, "w+b") as file:
-            download(pointer, file)
+            with _explained(pointer), client() as s3:
+                download(s3, pointer, file)
             file.flush()
             os.fsync(file.fileno())
         found = file_sha256(partial)
@@ -204,30 +205,35 @@ def _download_into_cache(pointer: Pointer, cache: Path, final: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def download(pointer: Pointer, file: IO[bytes], endpoint_url: Optional[str] = None) -> None:
+def download(s3: Any, pointer: Pointer, file: IO[bytes]) -> None:
     """Write the object to ``file``; refuses an object of another size before reading it.
 
     Lost connections, half answers and 5xx are retried by boto3; then StorageError. The hash is
     the caller's to verify.
     """
+    with _explained(pointer):
+        # A GET of one byte, not a HEAD: only a GET's answer says what is wrong.
+        answer = s3.get_object(Bucket=pointer.bucket, Key=pointer.key, Range="bytes=0-0")
+        answer["Body"].close()
+        size = int(answer.get("ContentRange", f"/{answer['ContentLength']}").split("/")[-1])
+        if size != pointer.size:
+            _fail(
+                f"{pointer.location}: found {size} bytes, expected {pointer.size}; "
+                "publish the truth again, or correct the pointer"
+            )
+        s3.download_fileobj(pointer.bucket, pointer.key, file)
+
+
+@contextlib.contextmanager
+def _explained(pointer: Pointer) -> Iterator[None]:
+    """Turn what boto3 raises into a StorageError."""
     from botocore.exceptions import BotoCoreError, ClientError
     from s3transfer import exceptions as transfer
 
     # Replaced while it was read; older versions of s3transfer do not notice, the hash does.
     replaced = getattr(transfer, "S3DownloadFailedError", ClientError)
-
     try:
-        with client(endpoint_url) as s3:
-            # A GET of one byte, not a HEAD: only a GET's answer says what is wrong.
-            answer = s3.get_object(Bucket=pointer.bucket, Key=pointer.key, Range="bytes=0-0")
-            answer["Body"].close()
-            size = int(answer.get("ContentRange", f"/{answer['ContentLength']}").split("/")[-1])
-            if size != pointer.size:
-                _fail(
-                    f"{pointer.location}: found {size} bytes, expected {pointer.size}; "
-                    "publish the truth again, or correct the pointer"
-                )
-            s3.download_fileobj(pointer.bucket, pointer.key, file)
+        yield
     except (BotoCoreError, ClientError, transfer.RetriesExceededError, replaced) as error:
         _fail(f"{pointer.location}: {explain(error)}")
 
@@ -289,6 +295,8 @@ def explain(error: Exception) -> str:
         )
     if isinstance(error, (boto.UnauthorizedSSOTokenError, boto.CredentialRetrievalError)):
         return f"no credentials could be had: {_one_line(error)}"
+    if type(error).__name__ == "FlexibleChecksumError":  # newer versions of boto3 only
+        return "the content does not match the checksum that the store gives for it"
     if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
         return f"the connection was lost, and again when tried again: {_one_line(error)}"
     cause = getattr(error, "last_exception", None)

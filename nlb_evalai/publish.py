@@ -86,15 +86,15 @@ def publish(
         raise PublishError(f"destination: {error}") from None
     pointer = Pointer(bucket, key, digest, size, phase)
     try:
-        with storage.client(endpoint_url) as s3:
+        with storage.client(endpoint_url) as s3, storage.client(endpoint_url, True) as stranger:
             if not overwrite:
                 _refuse_other_content(s3, pointer)
-            _refuse_public_bucket(s3, pointer, endpoint_url)
+            _refuse_public_bucket(s3, stranger, pointer)
             _upload(s3, truth, pointer, kms_key, uploaded)
-            if _anyone_can_read(pointer.bucket, pointer.key, endpoint_url):
+            if _can_read(stranger, bucket, key):
                 s3.delete_object(Bucket=bucket, Key=key)
                 _public(pointer)
-        _verify(pointer, endpoint_url, read_back)
+            _verify(s3, pointer, read_back)
     except (BotoCoreError, ClientError, S3UploadFailedError) as error:
         raise PublishError(f"{pointer.location}: {_explain(error)}") from None
     except StorageError as error:
@@ -122,25 +122,32 @@ def _phase_of(truth: Path, phase: Optional[str], suite: Suite) -> str:
 
 def _refuse_other_content(s3: Any, pointer: Pointer) -> None:
     try:
-        head = s3.head_object(Bucket=pointer.bucket, Key=pointer.key)
+        # A GET, not a HEAD: only a GET's answer says what is wrong.
+        found = s3.get_object(Bucket=pointer.bucket, Key=pointer.key, Range="bytes=0-0")
+        found["Body"].close()
+        digest = found.get("Metadata", {}).get("sha256")
     except ClientError as error:
-        # 403: without the right to list, a store does not tell that nothing is there
-        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "403"):
+        code = error.response["Error"]["Code"]
+        # Without the right to list, a store does not tell that nothing is there; whether these
+        # credentials may write shows next.
+        if code in ("NoSuchKey", "404", "AccessDenied", "403"):
             return
-        raise
-    if head.get("Metadata", {}).get("sha256") != pointer.sha256:
+        if code != "InvalidRange":  # said of an empty object
+            raise
+        digest = None
+    if digest != pointer.sha256:
         raise PublishError(
             f"{pointer.location} holds something else, which older pointers may name: choose "
             "another key (a trailing slash makes one from the hash), or add --overwrite"
         )
 
 
-def _refuse_public_bucket(s3: Any, pointer: Pointer, endpoint_url: Optional[str]) -> None:
+def _refuse_public_bucket(s3: Any, stranger: Any, pointer: Pointer) -> None:
     """Try with a byte before trusting the bucket with the truth."""
     probe = f"{pointer.key}.probe-{secrets.token_hex(8)}"
     s3.put_object(Bucket=pointer.bucket, Key=probe, Body=b"?")
     try:
-        public = _anyone_can_read(pointer.bucket, probe, endpoint_url)
+        public = _can_read(stranger, pointer.bucket, probe)
     finally:
         s3.delete_object(Bucket=pointer.bucket, Key=probe)
     if public:
@@ -154,14 +161,13 @@ def _public(pointer: Pointer) -> NoReturn:
     )
 
 
-def _anyone_can_read(bucket: str, key: str, endpoint_url: Optional[str]) -> bool:
-    with storage.client(endpoint_url, anonymous=True) as stranger:
-        try:
-            stranger.get_object(Bucket=bucket, Key=key)["Body"].close()
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (401, 403, 404):
-                return False
-            raise
+def _can_read(stranger: Any, bucket: str, key: str) -> bool:
+    try:
+        stranger.get_object(Bucket=bucket, Key=key)["Body"].close()
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] in (401, 403, 404):
+            return False
+        raise
     return True
 
 
@@ -193,9 +199,9 @@ class _HashSink:
         return len(block)
 
 
-def _verify(pointer: Pointer, endpoint_url: Optional[str], progress: Optional[Progress]) -> None:
+def _verify(s3: Any, pointer: Pointer, progress: Optional[Progress]) -> None:
     sink = _HashSink(progress)
-    storage.download(pointer, sink, endpoint_url)  # type: ignore[arg-type]
+    storage.download(s3, pointer, sink)  # type: ignore[arg-type]
     if sink.digest.hexdigest() != pointer.sha256:
         raise PublishError(
             f"{pointer.location}: what the store gives back differs from what was uploaded "

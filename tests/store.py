@@ -25,6 +25,8 @@ class FaultProxy:
     """Forwards to ``upstream`` (host, port); ``faults`` are asked first, one a request.
 
     ``faults`` is a list that is used up front to back; ``always`` is asked for every request.
+    Strangers (without credentials) get nothing unless ``public``: moto's server would give them
+    every object that has no ACL, which S3 does not.
     """
 
     def __init__(self, upstream: tuple) -> None:
@@ -32,6 +34,7 @@ class FaultProxy:
         self.faults: List[Fault] = []
         self.always: Optional[Fault] = None
         self.requests: List[str] = []
+        self.public = False
         self.lock = threading.Lock()
         self.server = _Server(("127.0.0.1", 0), _Handler)
         self.server.proxy = self  # type: ignore[attr-defined]
@@ -70,6 +73,9 @@ class _Handler(BaseHTTPRequestHandler):
             fault = proxy.faults.pop(0) if proxy.faults else None
         self.body = self._read_body()
         if (fault and fault(self)) or (proxy.always and proxy.always(self)):
+            return
+        if "Authorization" not in self.headers and not proxy.public:
+            error(403, "AccessDenied")(self)
             return
         status, headers, content = self.forward()
         self.answer(status, headers, content)
