@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
@@ -122,7 +123,7 @@ def score(
         logger.error("unknown phase %r", phase_codename)
         raise InternalError("this phase is not set up; the organizers must mend it") from None
     with (
-        _Submission(user_submission_file) as submission,
+        _Submission(user_submission_file, limits or Limits()) as submission,
         Annotation(test_annotation_file, suite, phase.codename) as annotation,
     ):
         with ReaderProcess(submission.descriptor, limits) as reader:
@@ -196,16 +197,33 @@ def _plain(array: Any) -> bool:
 class _Submission:
     """The submission's file: opened once, hashed meanwhile, and watched for changes."""
 
-    def __init__(self, path: PathLike) -> None:
+    def __init__(self, path: PathLike, limits: Limits) -> None:
+        # Without O_NONBLOCK a named pipe would wait for ever for somebody to write to it.
+        flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
-            self.descriptor = os.open(Path(path), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self.descriptor = os.open(Path(path), flags)
         except OSError as error:
             logger.error("cannot open the submission: %s", error)
             raise InternalError(
                 "the server could not open the submitted file; please submit it again"
             ) from None
-        self._before = self._state()
-        self._hash = FileHash(self.descriptor)
+        try:
+            self._check_kind(limits.file_bytes)
+            self._before = self._state()
+            self._hash = FileHash(self.descriptor)
+        except BaseException:
+            os.close(self.descriptor)
+            raise
+
+    def _check_kind(self, most_bytes: int) -> None:
+        found = os.fstat(self.descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+            raise SubmissionError([f"found {kind}, expected an HDF5 file"])
+        if found.st_size > most_bytes:
+            raise SubmissionError(
+                [f"a file of {found.st_size >> 20} MiB, expected at most {most_bytes >> 20} MiB"]
+            )
 
     def __enter__(self) -> _Submission:
         return self

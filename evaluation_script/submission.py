@@ -7,6 +7,7 @@ layouts that the phase asks for, and a plan is made of which trials to read in w
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
@@ -147,6 +148,24 @@ class _GroupInspector:
             problem = self._array_problem(name)
             if problem:
                 self.problems.append(f"{self.group}/{name}: {problem}")
+            else:
+                self._note_unwritten(name)
+
+    def _note_unwritten(self, name: str) -> None:
+        facts = self._arrays[name]
+        written = facts["chunks_written"]
+        if written is not None:
+            count = math.prod(-(-n // size) for n, size in zip(facts["shape"], facts["chunks"]))
+            if written < count:
+                self.notes.append(
+                    f"{self.group}/{name}: {count - written} of {count} chunks were never "
+                    "written; they count as the file's fill value (0 if it names none)"
+                )
+        elif facts["stored_bytes"] == 0:
+            self.notes.append(
+                f"{self.group}/{name}: was never written; all of it counts as the file's fill "
+                "value (0 if it names none)"
+            )
 
     @staticmethod
     def _kind(facts: Mapping[str, Any]) -> str:
@@ -280,7 +299,7 @@ def _tuple(shape: Sequence[Optional[int]]) -> str:
 
 def _filter_problem(filters: Sequence[int]) -> Optional[str]:
     unknown = [code for code in filters if code not in _FILTERS]
-    if not unknown and len(filters) <= len(_FILTERS):
+    if not unknown and len(filters) == len(set(filters)):
         return None
     allowed = ", ".join(_FILTERS.values())
     if not unknown:
