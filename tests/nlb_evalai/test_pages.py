@@ -94,6 +94,6 @@ def test_datasets_and_their_links_and_metrics_are_all_there(pages: Dict[str, Pag
     metrics = dict(pages["evaluation_details.html"].rows[1:])
     for row, dataset in zip(overview.rows[1:], NLB21.datasets):
         assert row[0] == dataset.title
-        assert row[3] == f"{dataset.n_heldin} + {dataset.n_heldout}"
+        assert row[2] == f"{dataset.n_heldin} + {dataset.n_heldout}"
         assert f"https://dandiarchive.org/dandiset/{dataset.dandiset}" in links
         assert metrics[dataset.title] == ", ".join(map(dataset.label, dataset.metrics))
