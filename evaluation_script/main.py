@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
 
+from threadpoolctl import threadpool_limits
+
 from . import leaderboard
 from .annotation import Annotation
 from .audit import ValueAudit
@@ -122,6 +124,8 @@ def score(
         logger.error("unknown phase %r", phase_codename)
         raise InternalError("this phase is not set up; the organizers must mend it") from None
     with (
+        # More threads would only take the reader's core: its inflating is what the wait is for.
+        threadpool_limits(1),
         _Submission(user_submission_file) as submission,
         Annotation(test_annotation_file, suite, phase.codename) as annotation,
     ):

@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 from h5py import h5d, h5g, h5l, h5o, h5s, h5t, h5z
 
+_inflater: Any
 try:  # the same format, inflated about twice as fast
     from isal import isal_zlib as _inflater
 except ImportError:

@@ -1,0 +1,118 @@
+"""What the commands that read NWB sessions share: their options, progress and summary."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable, Iterator, Optional, TypeVar
+
+import click
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from evaluation_script.suite import NLB21
+from nlb_evalai.ground_truth.build import Progress, Result
+
+Command = TypeVar("Command", bound=Callable[..., None])
+PHASES = click.Choice([phase.codename for phase in NLB21.phases])
+DATASETS = ", ".join(dataset.name for dataset in NLB21.datasets)
+
+
+def session_options(command: Command) -> Command:
+    """``--phase``, ``--nwb``, ``--out`` and ``--seed``."""
+    options = [
+        click.option("--phase", type=PHASES, required=True, help="Phase of the challenge."),
+        click.option(
+            "--nwb",
+            "nwb",
+            multiple=True,
+            required=True,
+            metavar="NAME=PATH",
+            help="A dataset's session: an .nwb file, a folder with the session's files, or a "
+            f"quoted pattern. Repeat it for several datasets ({DATASETS}).",
+        ),
+        click.option(
+            "--out",
+            type=click.Path(dir_okay=False, path_type=Path),
+            required=True,
+            help="HDF5 file to write; replaced if it exists.",
+        ),
+        click.option(
+            "--seed",
+            type=int,
+            default=0,
+            show_default=True,
+            help="Of the jitter of dmfc_rsg; published numbers use 0.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class _BarProgress(Progress):
+    """One line for each step, the current one moving."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._task: Optional[TaskID] = None
+
+    def step(self, what: str, total: Optional[int] = None) -> None:
+        self.finish()
+        self._task = self._bars.add_task(what, total=total)
+
+    def advance(self) -> None:
+        if self._task is not None:
+            self._bars.advance(self._task)
+
+    def finish(self) -> None:
+        if self._task is not None:
+            done = self._bars.tasks[self._task].total or 1
+            self._bars.update(self._task, total=done, completed=done)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Progress on the terminal's standard error; silent where that is no terminal."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
+        progress = _BarProgress(bars)
+        yield progress
+        progress.finish()
+
+
+def print_result(result: Result, out: Path) -> None:
+    """The groups as a table on standard output, notes on standard error."""
+    for note in result.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(f"wrote {out}")
+    with_conditions = any(group.conditions for group in result.groups)
+    table = Table(box=SIMPLE)
+    table.add_column("group", no_wrap=True)
+    for name in ("train", "eval", "bins", "held-in", "held-out"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if with_conditions:
+        table.add_column("conditions", justify="right", no_wrap=True)
+    table.add_column("NaN", justify="right", no_wrap=True)
+    for group in result.groups:
+        sizes = [group.train_trials, group.eval_trials, group.bins, group.heldin, group.heldout]
+        if with_conditions:
+            sizes.append(group.conditions)
+        cells = [str(size) if size else "–" for size in sizes]
+        table.add_row(group.group, *cells, f"{group.nan_share:.1%}")
+    wide_console().print(table)
+
+
+def wide_console() -> Console:
+    """A console for tables: in a pipe, rows must not be cut at 80 columns."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)

@@ -1,0 +1,118 @@
+"""``nlb-evalai annotations``: make ground truth from NWB sessions, look at it, check it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Optional, Tuple
+
+import click
+import h5py
+import numpy as np
+from rich.box import SIMPLE
+from rich.table import Table
+
+from nlb_evalai.cli._sessions import (
+    PHASES,
+    print_result,
+    progress_bar,
+    session_options,
+    wide_console,
+)
+from nlb_evalai.ground_truth.build import build_annotations, parse_sources
+from nlb_evalai.ground_truth.errors import AnnotationFileError
+from nlb_evalai.ground_truth.verify import check_path
+
+_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@click.group("annotations")
+def annotations_group() -> None:
+    """Annotation files: the ground truth that EvalAI holds, one file a phase."""
+
+
+@annotations_group.command()
+@session_options
+@click.option("--force", is_flag=True, help="Write the file even if its arrays are at odds.")
+def build(phase: str, nwb: Tuple[str, ...], out: Path, seed: int, force: bool) -> None:
+    """Make the annotation file of a phase from NWB sessions.
+
+    The file is verified before it takes its place; after an error nothing is left behind.
+    """
+    sources = parse_sources(nwb)
+    with progress_bar() as progress:
+        result = build_annotations(phase, sources, out, seed=seed, progress=progress, force=force)
+    print_result(result, out)
+
+
+@annotations_group.command()
+@_FILE
+def show(file: Path) -> None:
+    """Tell what is inside: arrays, shapes and origin; never a value."""
+    try:
+        with h5py.File(file, "r") as handle:
+            _print_contents(file, handle)
+    except (OSError, RuntimeError) as error:
+        raise AnnotationFileError(str(file), [f"cannot be read as HDF5: {error}"]) from error
+
+
+@annotations_group.command()
+@_FILE
+@click.option(
+    "--shapes",
+    type=click.Choice(["official", "any"]),
+    default="official",
+    show_default=True,
+    help="official: the shapes of the published datasets; any: those that fit together.",
+)
+@click.option("--phase", type=PHASES, help="Where the file does not say it.")
+def verify(file: Path, shapes: str, phase: Optional[str]) -> None:
+    """Check an annotation file against the suite and against itself."""
+    report = check_path(file, official=shapes == "official", phase=phase)
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)
+    if report.problems:
+        raise AnnotationFileError(str(file), report.problems)
+    click.echo(f"{file}: good ({shapes} shapes)")
+
+
+def _print_contents(path: Path, handle: h5py.File) -> None:
+    console = wide_console()
+    console.print(str(path), highlight=False)
+    for name in ("phase", "suite", "rules_version"):
+        if name in handle.attrs:
+            console.print(f"  {name}: {handle.attrs[name]}", highlight=False)
+    for name in ("sources", "versions"):
+        for key, value in sorted(_json_attribute(handle, name).items()):
+            details = value.items() if isinstance(value, dict) else [("", value)]
+            for detail, text in details:
+                line = " ".join(part for part in (key, detail, str(text)) if part)
+                console.print(f"  {name}: {line}", highlight=False, soft_wrap=True)
+    table = Table(box=SIMPLE)
+    for name in ("group", "array", "type"):
+        table.add_column(name, no_wrap=True)
+    for name in ("shape", "NaN"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for group_name, group in handle.items():
+        for name, node in group.items():
+            table.add_row(group_name, name, *_describe(node))
+        table.add_section()
+    console.print(table)
+
+
+def _json_attribute(handle: h5py.File, name: str) -> dict:
+    try:
+        value = json.loads(handle.attrs.get(name, "{}"))
+    except (TypeError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _describe(node: h5py.Dataset) -> Tuple[str, str, str]:
+    """Type, shape and share of NaN."""
+    shape = " × ".join(map(str, node.shape))
+    if h5py.check_vlen_dtype(node.dtype):
+        return "lists of int32", shape, ""
+    if node.dtype.kind != "f" or not node.size:
+        return str(node.dtype), shape, ""
+    return str(node.dtype), shape, f"{np.isnan(node[()]).mean():.1%}"

@@ -1,0 +1,21 @@
+"""``nlb-evalai baseline``: the submission of a smoothing model, from NWB sessions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Tuple
+
+import click
+
+from nlb_evalai.cli._sessions import print_result, progress_bar, session_options
+from nlb_evalai.ground_truth.build import build_baseline, parse_sources
+
+
+@click.command()
+@session_options
+def baseline(phase: str, nwb: Tuple[str, ...], out: Path, seed: int) -> None:
+    """Make a submission: Gaussian smoothing, and ridge regression to held-out neurons."""
+    sources = parse_sources(nwb)
+    with progress_bar() as progress:
+        result = build_baseline(phase, sources, out, seed=seed, progress=progress)
+    print_result(result, out)

@@ -1,0 +1,207 @@
+"""The call that EvalAI makes: what it returns, what it says, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import traceback
+from pathlib import Path
+from typing import Any, Callable
+
+import h5py
+import numpy as np
+import pytest
+
+from evaluation_script import evaluate
+from evaluation_script.errors import AnnotationError, InternalError, SubmissionError
+from evaluation_script.receipt import SCHEMA
+from evaluation_script.suite import NLB21
+
+GROUP = "mc_maze_small_20"
+
+
+def call(golden: Path, part: str = "c", phase: str = "val", **kwargs: Any) -> dict:
+    return evaluate(
+        golden / f"target_{phase}.h5", golden / f"submission_{phase}_{part}.h5", phase, **kwargs
+    )
+
+
+def test_everything_returned_is_strict_json(golden: Path) -> None:
+    answer = call(golden, submission_metadata={"id": 1})
+    assert set(answer) == {"result", "error", "submission_result", "submission_metadata"}
+    json.dumps(answer, allow_nan=False)
+    for entry in [*answer["result"], *answer["error"]]:
+        assert len(entry) == 1
+        for values in entry.values():
+            assert all(type(value) is float and math.isfinite(value) for value in values.values())
+
+
+def test_error_bars_come_for_complete_splits_only(golden: Path, edited: Callable) -> None:
+    answer = call(golden)
+    scaling = [next(iter(entry)) for entry in answer["error"]]
+    assert scaling == ["mc_maze_scaling_split", "mc_maze_scaling_20_split"]
+    labels = {f"error_{label}" for label in NLB21.labels("mc_maze_scaling")}
+    assert set(answer["error"][0]["mc_maze_scaling_split"]) == labels
+    alone = evaluate(golden / "target_val.h5", edited(lambda file: None), "val")
+    assert "error" not in alone
+    receipt = alone["submission_metadata"]["groups"][GROUP]["scores"]
+    assert all(score["standard_error"] > 0 for score in receipt.values())
+
+
+def test_test_phase_shows_four_decimals_everywhere_and_the_receipt_all(
+    golden: Path, capsys: pytest.CaptureFixture
+) -> None:
+    answer = call(golden, phase="test")
+    stdout = capsys.readouterr().out
+    for group, scores in answer["submission_metadata"]["groups"].items():
+        for key, exact in scores["scores"].items():
+            shown = answer["submission_result"]["scores"][group][key]
+            assert shown["value"] == round(exact["value"], 4)
+            assert shown["standard_error"] == round(exact["standard_error"], 4)
+            for full in exact.values():
+                assert repr(full)[:9] not in json.dumps(answer["submission_result"])
+                assert repr(full)[:9] not in stdout
+    for entry in answer["error"]:
+        for values in entry.values():
+            assert all(value == round(value, 4) for value in values.values())
+
+
+def test_left_out_metrics_are_told_with_the_reason(
+    golden: Path, edited: Callable, capsys: pytest.CaptureFixture
+) -> None:
+    def change(file: h5py.File) -> None:
+        for name in ("eval_rates_heldin_forward", "eval_rates_heldout_forward"):
+            del file[GROUP][name]
+
+    answer = evaluate(golden / "target_val.h5", edited(change), "val")
+    reason = "no forward predictions were submitted"
+    assert answer["submission_result"]["left_out"] == {GROUP: {"fp-bps": reason}}
+    assert "[100] fp-bps" not in answer["result"][0]["mc_maze_scaling_20_split"]
+    assert f"{GROUP}: fp-bps left out: {reason}" in capsys.readouterr().out
+
+
+def test_receipt_tells_from_what_the_scores_came(golden: Path) -> None:
+    import hashlib
+
+    receipt = call(golden)["submission_metadata"]
+    assert receipt["schema"] == SCHEMA
+    assert receipt["rules_version"] == NLB21.rules_version
+    for name, path in (
+        ("submission", golden / "submission_val_c.h5"),
+        ("ground_truth", golden / "target_val.h5"),
+    ):
+        data = path.read_bytes()
+        expected = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        assert receipt["files"][name] == expected
+    assert receipt["peak_memory_mib"]["scorer"] > 0
+    assert receipt["versions"]["numpy"] == np.__version__
+
+
+def damaged(golden: Path, tmp_path: Path, how: str) -> Path:
+    path = tmp_path / "truth.h5"
+    if how == "missing":
+        return path
+    path.write_bytes((golden / "target_val.h5").read_bytes())
+    if how == "not HDF5":
+        path.write_bytes(b"no ground truth " * 100)
+    elif how == "cut short":
+        path.write_bytes(path.read_bytes()[:5000])
+    else:
+        with h5py.File(path, "r+") as file:
+            group = file[GROUP]
+            if how == "other phase":
+                file.attrs["phase"] = "test"
+            elif how == "other suite":
+                file.attrs["suite"] = "nlb99"
+            elif how == "no dataset":
+                for name in list(file):
+                    del file[name]
+            elif how == "trials disagree":
+                values = group["eval_behavior"][:-1]
+                del group["eval_behavior"]
+                group["eval_behavior"] = values
+            elif how == "negative counts":
+                group["eval_spikes_heldout"][0, 0, 0] = -1
+            elif how == "index out of range":
+                rows = group["eval_cond_idx"][()]
+                rows[0] = np.array([999], np.int32)
+                group["eval_cond_idx"][0] = rows[0]
+    return path
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "missing",
+        "not HDF5",
+        "cut short",
+        "other phase",
+        "other suite",
+        "no dataset",
+        "trials disagree",
+        "negative counts",
+        "index out of range",
+    ],
+)
+def test_unusable_truth_is_the_hosts_error_with_details_in_the_log_alone(
+    golden: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    truth = damaged(golden, tmp_path, how)
+    with caplog.at_level(logging.ERROR), pytest.raises(AnnotationError) as caught:
+        evaluate(truth, golden / "submission_val_c.h5", "val")
+    assert "The organizers must mend it" in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+    assert "truth.h5" in caplog.text
+    assert call(golden)["result"]
+
+
+def test_participants_see_no_frame_but_evaluates_own(golden: Path, edited: Callable) -> None:
+    path = edited(lambda file: file.create_group("wrong"))
+    try:
+        evaluate(golden / "target_val.h5", path, "val")
+    except SubmissionError:
+        shown = traceback.format_exc()
+    frames = [line for line in shown.splitlines() if line.lstrip().startswith("File ")]
+    assert len(frames) == 2
+    assert "evaluate" in frames[1]
+    assert "another exception" not in shown
+    assert str(path.parent) not in shown.replace(str(Path(__file__).parent), "")
+
+
+def test_a_fault_of_the_scorer_is_told_without_its_text(
+    golden: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr("evaluation_script.scoring.DatasetScorer.finish", fail)
+    with pytest.raises(InternalError, match="fault of the server") as caught:
+        call(golden)
+    assert "secret" not in str(caught.value)
+    assert "secret detail" in caplog.text
+
+
+def test_unknown_phase_is_an_error_for_the_host(golden: Path) -> None:
+    with pytest.raises(InternalError, match="phase is not set up"):
+        evaluate(golden / "target_val.h5", golden / "submission_val_c.h5", "dev")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to count open files")
+def test_no_file_stays_open_and_no_process_behind(golden: Path, edited: Callable) -> None:
+    bad = edited(lambda file: file.create_group("wrong"))
+
+    def rounds() -> None:
+        call(golden)
+        with pytest.raises(SubmissionError):
+            evaluate(golden / "target_val.h5", bad, "val")
+        with pytest.raises(AnnotationError):
+            evaluate(golden / "nowhere.h5", bad, "val")
+
+    rounds()
+    before = sorted(path.name for path in Path("/proc/self/fd").iterdir())
+    rounds()
+    assert sorted(path.name for path in Path("/proc/self/fd").iterdir()) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
