@@ -17,6 +17,7 @@ COMMANDS: Dict[str, str] = {
     "annotations": "nlb_evalai.cli.annotations:annotations_group",
     "baseline": "nlb_evalai.cli.baseline:baseline",
     "bundle": "nlb_evalai.cli.bundle:bundle",
+    "check": "nlb_evalai.cli.check:check",
     "dry-run": "nlb_evalai.cli.dry_run:dry_run",
     "inputs": "nlb_evalai.cli.inputs:inputs",
     "sample": "nlb_evalai.cli.sample:sample",
