@@ -14,6 +14,7 @@ import pytest
 
 from nlb_evalai.challenge import ConfigError
 from nlb_evalai.errors import ToolError
+from nlb_evalai.replica.pins import PINS, script_problems
 from nlb_evalai.replica.worker import Replica, ReplicaError
 from tests.nlb_evalai import toy
 
@@ -304,3 +305,14 @@ def test_the_child_needs_the_standard_library_only():
         check=True,
     )
     assert "has no evaluate" in finished.stdout
+
+
+def test_the_pinned_test_environment_is_the_worker_that_the_replica_knows():
+    text = (Path(__file__).parents[1] / "requirements-evalai.txt").read_text()
+    pinned = dict(line.split("==") for line in text.splitlines() if "==" in line)
+    assert {"numpy", "scipy", "scikit-learn", "boto3"} <= set(pinned)
+    assert pinned == {name: PINS[name] for name in pinned}
+
+
+def test_the_script_of_this_project_can_run_there():
+    assert script_problems(Path(__file__).parents[2] / "evaluation_script") == []
