@@ -176,6 +176,14 @@ def test_a_file_that_is_left_open_is_a_problem(tmp_path):
     assert "left a file open" in str(problem)
 
 
+def test_the_memory_of_the_worker_is_told_and_not_that_of_this_process(tmp_path):
+    ballast = np.ones((300, 1 << 17))  # 300 MiB, here
+    submission = toy.write_submission(tmp_path / "s.h5", {})
+    with Replica(_bundle(tmp_path, "told = len(bytearray(50 << 20))")) as replica:
+        assert 50 < replica.score(submission, "val").peak_mib < 200
+    assert ballast.size
+
+
 def test_the_submission_itself_is_not_touched(tmp_path):
     submission = toy.write_submission(tmp_path / "s.h5", {"result": []})
     before = submission.read_bytes()
