@@ -49,5 +49,6 @@ def main() -> None:
     try:
         cli()
     except (ToolError, EvaluationError) as error:
-        click.echo(f"error: {error}", err=True)
+        # what went wrong with a host's storage is not for participants, but it is for tools
+        click.echo(f"error: {getattr(error, 'detail', error)}", err=True)
         sys.exit(1)
