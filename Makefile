@@ -43,5 +43,11 @@ bundle: $(VENV)/.run  ## build $(OUT) with the ground truth in $(ANNOTATIONS)
 bench-ground-truth: $(VENV)/.run  ## ground truth of a large session: time, memory, beside the reference
 	$(BIN)/python benchmarks/ground_truth.py
 
+pages: $(VENV)/.run  ## render the challenge's pages into templates/
+	$(BIN)/python -m nlb_evalai.pages templates
+
+bench: $(VENV)/.dev  ## scoring a full submission beside the reference and a plain read (~20 min)
+	$(BIN)/python benchmarks/bench.py
+
 clean:  ## remove what was built (not the virtual environment)
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

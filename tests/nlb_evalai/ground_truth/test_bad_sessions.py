@@ -240,6 +240,12 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         build_annotations("val", {"mc_maze_small": [SESSIONS / f"{SMALL}.nwb"]}, out)
 
 
+def test_a_folder_of_several_sessions_is_told_by_its_number_of_files(tmp_path: Path) -> None:
+    sources = {"mc_rtt": sorted(SESSIONS.glob("mc_[rm]*_t*.nwb"))}
+    with pytest.raises(SessionError, match=r"mc_maze_large_train\.nwb \+ \d more files: "):
+        build_annotations("val", sources, tmp_path / "val.h5")
+
+
 def test_sources_name_everything_wrong_with_them_at_once(tmp_path: Path) -> None:
     with pytest.raises(ToolError) as caught:
         parse_sources(

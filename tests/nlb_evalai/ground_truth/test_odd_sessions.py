@@ -190,9 +190,9 @@ def recording() -> Recording:
 class TestJitter:
     """dmfc_rsg: the numbers that the reference draws."""
 
-    EVAL = [0, 43, 27, 33, 25, 39, 26, 54, 58, 23, 44, 32, 34]
-    EVAL_SEED_1 = [0, 43, 0, 18, 9, 6, 11, 21, 24, 32, 23, 41, 12]
-    TRAIN = [33, 43, 36, 33, 25, 39, 26, 54, 58, 23, 48, 32, 34]
+    EVAL = (0, 43, 27, 33, 25, 39, 26, 54, 58, 23, 44, 32, 34)
+    EVAL_SEED_1 = (0, 43, 0, 18, 9, 6, 11, 21, 24, 32, 23, 41, 12)
+    TRAIN = (33, 43, 36, 33, 25, 39, 26, 54, 58, 23, 48, 32, 34)
 
     @staticmethod
     def targets(recording: Recording, seed: int) -> Dict[str, Any]:
@@ -200,12 +200,12 @@ class TestJitter:
 
     def test_train_and_eval_use_the_same_draws(self, recording: Recording) -> None:
         built = self.targets(recording, 0)
-        assert built["eval_jitter"][:13].tolist() == self.EVAL
-        assert built["train_jitter"][:13].tolist() == self.TRAIN
+        assert built["eval_jitter"][:13].tolist() == list(self.EVAL)
+        assert built["train_jitter"][:13].tolist() == list(self.TRAIN)
 
     def test_another_seed_jitters_otherwise_and_leaves_the_psth(self, recording: Recording) -> None:
         first, second = self.targets(recording, 0), self.targets(recording, 1)
-        assert second["eval_jitter"][:13].tolist() == self.EVAL_SEED_1
+        assert second["eval_jitter"][:13].tolist() == list(self.EVAL_SEED_1)
         assert_same(second["psth"], first["psth"], "psth")
 
     def test_hidden_trials_have_none(self) -> None:

@@ -22,9 +22,7 @@ GOLDEN = DATA / "golden"
 def test_files_of_the_reference_pass_unchanged(phase: str) -> None:
     report = check_path(GOLDEN / f"target_{phase}.h5")
     assert report.problems == []
-    assert report.notes == [
-        "no attributes: the file does not say its phase, suite or sources"
-    ]
+    assert report.notes == ["no attributes: the file does not say its phase, suite or sources"]
 
 
 def test_official_shapes_are_those_of_the_published_datasets() -> None:
