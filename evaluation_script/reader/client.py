@@ -157,12 +157,12 @@ class ReaderProcess:
         assert self._buffer is not None
         upcoming = 0
         for index, read in enumerate(reads):
+            self._expected = [part.path for part in read]
+            self._where = read[0].path
             # The slot of the block before is free again: keep all the others busy.
             while upcoming < len(reads) and upcoming < index + SLOTS - 1:
                 self._send(_request(reads[upcoming], upcoming % SLOTS * slot_bytes))
                 upcoming += 1
-            self._expected = [part.path for part in read]
-            self._where = read[0].path
             self._receive()
             arrays = []
             for part, begin in zip(read, _offsets(read, index % SLOTS * slot_bytes)):
