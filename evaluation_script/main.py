@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
 
+import numpy as np
+
 from . import leaderboard
 from .annotation import Annotation
 from .audit import ValueAudit
@@ -86,6 +88,7 @@ def _answer(card: Scorecard, suite: Suite) -> Dict[str, Any]:
     return answer
 
 
+@np.errstate(all="ignore")  # what overflows becomes an undefined score, not a warning
 def score(
     test_annotation_file: PathLike,
     user_submission_file: PathLike,
