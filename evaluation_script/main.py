@@ -9,6 +9,8 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+import numpy as np
+
 from . import leaderboard
 from .annotation import Annotation
 from .audit import ValueAudit
@@ -86,6 +88,7 @@ def _answer(card: Scorecard, suite: Suite) -> Dict[str, Any]:
     return answer
 
 
+@np.errstate(all="ignore")  # what overflows becomes an undefined score, not a warning
 def score(
     test_annotation_file: PathLike,
     user_submission_file: PathLike,
