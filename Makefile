@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-fast test-remote lint types bundle clean
+.PHONY: help venv venv-dev dry-run test test-fast test-remote lint types bundle bench-ground-truth clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -42,6 +42,15 @@ types: $(VENV)/.dev  ## mypy
 bundle: $(VENV)/.run  ## build $(OUT) with the ground truth in $(ANNOTATIONS)
 	mkdir -p $(dir $(OUT))
 	$(BIN)/nlb-evalai bundle build --annotations $(ANNOTATIONS) --out $(OUT)
+
+bench-ground-truth: $(VENV)/.run  ## ground truth of a large session: time, memory, beside the reference
+	$(BIN)/python benchmarks/ground_truth.py
+
+pages: $(VENV)/.run  ## render the challenge's pages into templates/
+	$(BIN)/python -m nlb_evalai.pages templates
+
+bench: $(VENV)/.dev  ## scoring a full submission beside the reference and a plain read (~20 min)
+	$(BIN)/python benchmarks/bench.py
 
 clean:  ## remove what was built (not the virtual environment)
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -23,6 +23,7 @@ class _Tally:
     negative: int = 0
     first_negative: Optional[Tuple[int, ...]] = None
     zeros: int = 0
+    overlooked: int = 0
 
 
 class ValueAudit:
@@ -60,7 +61,9 @@ class ValueAudit:
             return True
         not_finite = ~np.isfinite(values)
         if required is not None and self.nan_where_unscored:
+            all_of_them = np.count_nonzero(not_finite)
             not_finite &= required | np.isinf(values)
+            tally.overlooked += int(all_of_them - np.count_nonzero(not_finite))
         negative = values < 0
         where = np.flatnonzero(not_finite)
         if where.size:
@@ -98,6 +101,8 @@ class ValueAudit:
         """What looks odd but is scored."""
         notes = []
         for path, tally in self._tallies.items():
+            if tally.overlooked:
+                notes.append(f"{path}: {tally.overlooked} NaN in bins that no metric uses")
             if tally.negative and not must_not_be_negative(path):
                 notes.append(f"{path}: {tally.negative} negative rates; is that meant?")
             if tally.zeros and must_not_be_negative(path):

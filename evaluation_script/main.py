@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from . import leaderboard
@@ -15,15 +14,16 @@ from .annotation import Annotation
 from .audit import ValueAudit
 from .errors import EvaluationError, InternalError, SubmissionError
 from .reader.client import Limits, ReaderProcess
-from .receipt import FileHash, make_receipt
+from .receipt import make_receipt
 from .scorecard import GroupScores, Scorecard
 from .scoring import DatasetScorer
+from .storage import resolve
+from .stream import Progress, checked_blocks
 from .submission import Block, Inspection, inspect
 from .suite import NLB21, Suite
+from .upload import PathLike, Upload
 
 logger = logging.getLogger(__name__)
-
-PathLike = Union[str, "os.PathLike[str]"]
 
 
 def evaluate(
@@ -94,13 +94,14 @@ def score(
     *,
     suite: Suite = NLB21,
     limits: Optional[Limits] = None,
-    progress: Optional[Callable[[int, int], None]] = None,
+    progress: Optional[Progress] = None,
 ) -> Scorecard:
     """The one scoring call: everything that scores a submission makes it.
 
     Parameters
     ----------
     test_annotation_file, user_submission_file : str or path
+        The truth may be a pointer to private storage.
     phase_codename : str
     suite : Suite
     limits : Limits, optional
@@ -123,22 +124,23 @@ def score(
     except KeyError:
         logger.error("unknown phase %r", phase_codename)
         raise InternalError("this phase is not set up; the organizers must mend it") from None
+    ground_truth = resolve(test_annotation_file, phase.codename)
     with (
         # More threads would only take the reader's core: its inflating is what the wait is for.
         threadpool_limits(1),
-        _Submission(user_submission_file) as submission,
-        Annotation(test_annotation_file, suite, phase.codename) as annotation,
+        Upload(user_submission_file, limits) as upload,
+        Annotation(ground_truth, suite, phase.codename) as annotation,
     ):
-        with ReaderProcess(submission.descriptor, limits) as reader:
+        with ReaderProcess(upload.descriptor, limits) as reader:
             inspection = inspect(reader, suite, annotation.layouts)
             audit = ValueAudit(phase.nan_where_unscored)
             groups = _score_groups(reader, annotation, inspection, audit, progress)
             reader_peak_bytes = reader.peak_bytes
         if audit.problems:
             raise SubmissionError(audit.problems)
-        submission.check_unchanged()
+        upload.check_unchanged()
         card = Scorecard(suite.name, phase.codename, groups)
-        files = {"submission": submission.facts(), "ground_truth": annotation.facts()}
+        files = {"submission": upload.facts(), "ground_truth": annotation.facts()}
     card.notes = inspection.notes + audit.notes + leaderboard.board_notes(card, suite)
     card.receipt = make_receipt(
         suite,
@@ -156,78 +158,25 @@ def _score_groups(
     annotation: Annotation,
     inspection: Inspection,
     audit: ValueAudit,
-    progress: Optional[Callable[[int, int], None]],
+    progress: Optional[Progress],
 ) -> Dict[str, GroupScores]:
-    """Stream the plan's blocks through one dataset's scorer after the other."""
-    plan = inspection.plan
-    total = sum(part.n_bytes for block in plan for part in block.read)
-    done = 0
+    """Stream the submission's blocks through one dataset's scorer after the other."""
+    scorers: Dict[str, DatasetScorer] = {}
     groups: Dict[str, GroupScores] = {}
-    scorer: Optional[DatasetScorer] = None
-    current = None
-    for block, values in zip(plan, reader.blocks([block.read for block in plan])):
-        if block.group != current:
-            if scorer is not None and current is not None:
-                groups[current] = scorer.finish()
-            current = block.group
-            scorer = DatasetScorer(current, annotation.load(current), inspection.parts[current])
-        assert scorer is not None
-        if _fit(audit, scorer, block, values):
-            scorer.update(block, *values)
-        if progress is not None:
-            done += sum(part.n_bytes for part in block.read)
-            progress(done, total)
-    if scorer is not None and current is not None and not audit.problems:
-        groups[current] = scorer.finish()
+
+    def scorer_of(block: Block) -> DatasetScorer:
+        if block.group not in scorers:
+            truth = annotation.load(block.group)
+            scorers[block.group] = DatasetScorer(block.group, truth, inspection.parts[block.group])
+        return scorers[block.group]
+
+    def required(block: Block) -> List[np.ndarray]:
+        return scorer_of(block).required(block)
+
+    for block, values, fit in checked_blocks(reader, inspection, audit, required, progress):
+        if fit:
+            scorer_of(block).update(block, *values)
+        if block.is_last_of_group and not audit.problems:
+            # Let go of the dataset's truth and held rates before the next one comes.
+            groups[block.group] = scorers.pop(block.group).finish()
     return groups
-
-
-def _fit(audit: ValueAudit, scorer: DatasetScorer, block: Block, values: List[Any]) -> bool:
-    """Whether a block's values may be scored; after a problem nothing is, only looked at."""
-    required: List[Any] = [None] * len(values)
-    if audit.nan_where_unscored and not all(_plain(array) for array in values):
-        required = scorer.required(block)
-    fine = [
-        audit.check(part, array, where) for part, array, where in zip(block.read, values, required)
-    ]
-    return all(fine) and not audit.problems
-
-
-def _plain(array: Any) -> bool:
-    return bool(array.min() > -float("inf")) and bool(array.max() < float("inf"))
-
-
-class _Submission:
-    """The submission's file: opened once, hashed meanwhile, and watched for changes."""
-
-    def __init__(self, path: PathLike) -> None:
-        try:
-            self.descriptor = os.open(Path(path), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        except OSError as error:
-            logger.error("cannot open the submission: %s", error)
-            raise InternalError(
-                "the server could not open the submitted file; please submit it again"
-            ) from None
-        self._before = self._state()
-        self._hash = FileHash(self.descriptor)
-
-    def __enter__(self) -> _Submission:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._hash.stop()
-        os.close(self.descriptor)
-
-    def _state(self) -> Any:
-        found = os.fstat(self.descriptor)
-        return found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-    def check_unchanged(self) -> None:
-        """InternalError if the file changed since it was opened."""
-        self._hash.hexdigest()
-        if self._state() != self._before:
-            raise InternalError("the submitted file changed while it was read; submit it again")
-
-    def facts(self) -> Dict[str, Any]:
-        """Its hash and size, for the receipt."""
-        return {"sha256": self._hash.hexdigest(), "bytes": self._before[0]}

@@ -7,7 +7,8 @@ layouts that the phase asks for, and a plan is made of which trials to read in w
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -36,6 +37,7 @@ class Block:
     start: int
     stop: int
     read: Tuple[Part, ...]
+    is_last_of_group: bool = False
 
 
 @dataclass
@@ -147,6 +149,24 @@ class _GroupInspector:
             problem = self._array_problem(name)
             if problem:
                 self.problems.append(f"{self.group}/{name}: {problem}")
+            else:
+                self._note_unwritten(name)
+
+    def _note_unwritten(self, name: str) -> None:
+        facts = self._arrays[name]
+        written = facts["chunks_written"]
+        if written is not None:
+            count = math.prod(-(-n // size) for n, size in zip(facts["shape"], facts["chunks"]))
+            if written < count:
+                self.notes.append(
+                    f"{self.group}/{name}: {count - written} of {count} chunks were never "
+                    "written; they count as the file's fill value (0 if it names none)"
+                )
+        elif facts["stored_bytes"] == 0:
+            self.notes.append(
+                f"{self.group}/{name}: was never written; all of it counts as the file's fill "
+                "value (0 if it names none)"
+            )
 
     @staticmethod
     def _kind(facts: Mapping[str, Any]) -> str:
@@ -211,7 +231,7 @@ class _GroupInspector:
                 self.problems.append(
                     f"{self.group}: {count} held-in neurons, expected 1 to {_MAX_NEURONS}"
                 )
-            self.layout = _with_heldin(self.layout, count)
+            self.layout = replace(self.layout, n_heldin=count)
 
     def _array_problem(self, name: str) -> Optional[str]:
         """The first thing wrong with an array, each check resting on those before it."""
@@ -253,12 +273,8 @@ class _GroupInspector:
                     for name, facts in arrays
                 )
                 blocks.append(Block(self.group, part, start, stop, read))
+        blocks[-1] = replace(blocks[-1], is_last_of_group=True)
         return blocks
-
-
-def _with_heldin(layout: Layout, count: int) -> Layout:
-    values = {name: getattr(layout, name) for name in layout.__dataclass_fields__}
-    return Layout(**{**values, "n_heldin": count})
 
 
 def _shape_problem(found: Optional[Sequence[int]], layout: Layout, name: str) -> Optional[str]:
@@ -280,7 +296,7 @@ def _tuple(shape: Sequence[Optional[int]]) -> str:
 
 def _filter_problem(filters: Sequence[int]) -> Optional[str]:
     unknown = [code for code in filters if code not in _FILTERS]
-    if not unknown and len(filters) <= len(_FILTERS):
+    if not unknown and len(filters) == len(set(filters)):
         return None
     allowed = ", ".join(_FILTERS.values())
     if not unknown:

@@ -195,7 +195,8 @@ def _write(
     except OSError as error:
         raise ToolError(f"{error.filename or out}: cannot be written: {error.strerror}") from None
     finally:
-        partial.unlink(missing_ok=True)
+        if partial.exists():
+            partial.unlink()
     sample = [codename for codename, origin in origins.items() if origin != "as given"]
     warnings = []
     if sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import mmap
@@ -12,15 +13,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import h5py
 import numpy as np
 
 from ..errors import LimitError, SubmissionError
+from . import facts as reader_facts
 from . import wire
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,11 @@ logger = logging.getLogger(__name__)
 _PROGRAM = Path(__file__).with_name("__main__.py")
 #: what the helper may know of its surroundings
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "SYSTEMROOT")
-_CRASHES = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP")
+_CRASHES = tuple(
+    getattr(signal, name)
+    for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP")
+    if hasattr(signal, name)
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Limits:
     cpu_seconds: int = 600
     answer_seconds: float = 180.0
     total_seconds: float = 1800.0
+    file_bytes: int = 8 << 30
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,11 @@ class Part:
 
 #: reads that come back together, in one slot of the buffer
 Read = Sequence[Part]
+
+with contextlib.suppress(ImportError):  # Windows
+    import fcntl
+
+    _SEALS = sum(getattr(fcntl, f"F_SEAL_{what}", 0) for what in ("SHRINK", "GROW", "SEAL"))
 
 _ALIGNMENT = 64
 SLOTS = 4
@@ -95,8 +106,13 @@ class ReaderProcess:
         self._process: Optional[subprocess.Popen] = None
         self._where: Optional[str] = None
         self._buffer: Optional[mmap.mmap] = None
+        self._expected: Sequence[str] = ()
         self.peak_bytes = 0
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> ReaderProcess:
         return self
@@ -123,10 +139,10 @@ class ReaderProcess:
     def describe(self, wanted: Mapping[str, Sequence[str]]) -> Dict[str, Any]:
         """Facts about groups and arrays (see ``h5file.H5Submission.describe``)."""
         self._send({"op": "describe", "groups": {k: list(v) for k, v in wanted.items()}})
-        facts = self._receive().get("facts")
-        if not isinstance(facts, dict):
-            raise self._misbehaved()
-        return facts
+        try:
+            return reader_facts.checked(self._receive().get("facts"), wanted)
+        except ValueError:
+            raise self._misbehaved() from None
 
     def blocks(self, reads: Sequence[Read]) -> Iterator[List[np.ndarray]]:
         """The blocks of each read, in order, read ahead of their use.
@@ -139,35 +155,43 @@ class ReaderProcess:
         slot_bytes = max((_slot_bytes(read) for read in reads), default=0)
         assert slot_bytes <= MAX_READ_BYTES
         assert self._buffer is not None
-        view = memoryview(self._buffer)
-        waiting: Deque[int] = deque()
         upcoming = 0
-        try:
-            for index, read in enumerate(reads):
-                # The slot of the block before is free again: keep all the others busy.
-                while upcoming < len(reads) and upcoming < index + SLOTS - 1:
-                    self._send(_request(reads[upcoming], upcoming % SLOTS * slot_bytes))
-                    waiting.append(upcoming)
-                    upcoming += 1
-                self._where = read[0].path
-                self._receive()
-                offset = waiting.popleft() % SLOTS * slot_bytes
-                arrays = []
-                for part, begin in zip(read, _offsets(read, offset)):
-                    shape = (part.stop - part.start, *part.shape)
-                    count = shape[0] * shape[1] * shape[2]
-                    arrays.append(np.frombuffer(view, part.dtype, count, begin).reshape(shape))
-                yield arrays
-                del arrays
-        finally:
-            view.release()
+        for index, read in enumerate(reads):
+            # The slot of the block before is free again: keep all the others busy.
+            while upcoming < len(reads) and upcoming < index + SLOTS - 1:
+                self._send(_request(reads[upcoming], upcoming % SLOTS * slot_bytes))
+                upcoming += 1
+            self._expected = [part.path for part in read]
+            self._where = read[0].path
+            self._receive()
+            arrays = []
+            for part, begin in zip(read, _offsets(read, index % SLOTS * slot_bytes)):
+                shape = (part.stop - part.start, *part.shape)
+                count = shape[0] * shape[1] * shape[2]
+                block = np.frombuffer(self._buffer, part.dtype, count, begin)
+                arrays.append(block.reshape(shape))
+            yield arrays
+            del arrays, block
 
     # -- the process -----------------------------------------------------------------------
 
     def _start(self) -> None:
+        try:
+            self._launch()
+        except OSError as error:
+            logger.error("cannot start the reader: %s", error)
+            raise LimitError(
+                "the server is short of memory, disk space or processes, and could not start "
+                "reading the file; please submit it again later"
+            ) from None
+        if self._receive().get("opened") is not True:
+            raise self._misbehaved()
+
+    def _launch(self) -> None:
         buffer_fd = _anonymous_file(_BUFFER_BYTES)
         try:
-            self._buffer = mmap.mmap(buffer_fd, _BUFFER_BYTES)
+            # Read-only on this side: what a participant sent is looked at, never changed.
+            self._buffer = mmap.mmap(buffer_fd, _BUFFER_BYTES, access=mmap.ACCESS_READ)
             libraries = {str(Path(str(m.__file__)).parents[1]) for m in (np, h5py)}
             settings = {
                 "parent": os.getpid(),
@@ -190,8 +214,6 @@ class ReaderProcess:
             )
         finally:
             os.close(buffer_fd)
-        if self._receive().get("opened") is not True:
-            raise self._misbehaved()
 
     def _send(self, message: Dict[str, Any]) -> None:
         assert self._process is not None
@@ -207,7 +229,7 @@ class ReaderProcess:
         """The next answer; an error if it reports one, does not come, or is nonsense."""
         try:
             answer = wire.unpack(self._read)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._misbehaved() from None
         if answer is None:
             raise self._died()
@@ -247,11 +269,14 @@ class ReaderProcess:
         return SubmissionError([f"the file could not be read: the reader went astray{self._at()}"])
 
     def _reported(self, answer: Dict[str, Any]) -> Exception:
-        if answer["error"] == "memory":
-            return self._limit("ran out of memory")
         if answer["error"] == "open":
             return SubmissionError(["the file is not an HDF5 file, or is damaged or cut short"])
-        where = self._where or "the file"
+        # Several arrays are read at a time; only a name that was asked for is repeated.
+        said = answer.get("where")
+        where = next((path for path in self._expected if path == said), self._where or "the file")
+        if answer["error"] == "memory":
+            self._where = where if self._expected else None
+            return self._limit("ran out of memory")
         return SubmissionError([f"{where}: the data cannot be read; damaged or cut short?"])
 
     def _died(self) -> Exception:
@@ -263,10 +288,9 @@ class ReaderProcess:
             return self._misbehaved()
         logger.warning("the reader of a submission ended with code %s%s", code, self._at())
         if code < 0:
-            name = signal.Signals(-code).name
-            if name == "SIGXCPU":
+            if -code == getattr(signal, "SIGXCPU", None):
                 return self._limit("used too much CPU time")
-            if name in _CRASHES:
+            if -code in _CRASHES:
                 return SubmissionError(
                     [f"the file could not be read: it crashed the HDF5 library{self._at()}"]
                 )
@@ -303,15 +327,39 @@ def _readable(descriptor: int, seconds: float) -> bool:
 
 
 def _anonymous_file(n_bytes: int) -> int:
-    """A file without a name, to be mapped by both processes."""
-    create: Optional[Callable[[str], int]] = getattr(os, "memfd_create", None)
-    if create is not None:
-        descriptor = create("nlb-blocks")
-    else:
+    """A file without a name and of fixed size, to be mapped by both processes.
+
+    Raises
+    ------
+    OSError
+        If there is no room for it.
+    """
+    descriptor = _memory_file()
+    try:
+        if descriptor is not None:
+            os.ftruncate(descriptor, n_bytes)
+            # Were the reader able to cut it, the scorer would die of SIGBUS at its next look.
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+            return descriptor
         with tempfile.TemporaryFile() as stream:
             descriptor = os.dup(stream.fileno())
-    os.ftruncate(descriptor, n_bytes)
-    return descriptor
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, n_bytes)  # a full disk shows here, not midway
+        else:
+            os.ftruncate(descriptor, n_bytes)
+        return descriptor
+    except BaseException:
+        if descriptor is not None:
+            os.close(descriptor)
+        raise
+
+
+def _memory_file() -> Optional[int]:
+    """A file in memory that can be sealed; None where the system has none."""
+    try:
+        return os.memfd_create("nlb-blocks", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except (AttributeError, OSError):
+        return None
 
 
 def _environment() -> Dict[str, str]:

@@ -64,9 +64,10 @@ def _prctl(option: int, value: int) -> None:
 def _limit(memory_bytes: int, cpu_seconds: int) -> None:
     if resource is None:
         return
+    # A second between the two limits: at the first the kernel says why, at the second it kills.
+    _set_limit(resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)
     limits = {
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_CPU: cpu_seconds,
         # No file can be made longer, and none opened: HDF5 could not follow a link if it tried.
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_NOFILE: _fill_descriptors() + 1,
@@ -74,10 +75,15 @@ def _limit(memory_bytes: int, cpu_seconds: int) -> None:
     if sys.platform.startswith("linux"):
         limits[resource.RLIMIT_AS] = _address_space() + memory_bytes
     for limit, value in limits.items():
-        hard = resource.getrlimit(limit)[1]
-        if hard != resource.RLIM_INFINITY:
-            value = min(value, hard)
-        resource.setrlimit(limit, (value, value))
+        _set_limit(limit, value, value)
+
+
+def _set_limit(limit: int, soft: int, hard: int) -> None:
+    """Set a limit, or leave a stricter one that was there before."""
+    before = resource.getrlimit(limit)[1]
+    if before != resource.RLIM_INFINITY:
+        soft, hard = min(soft, before), min(hard, before)
+    resource.setrlimit(limit, (soft, hard))
 
 
 def _fill_descriptors() -> int:
@@ -88,9 +94,12 @@ def _fill_descriptors() -> int:
     """
     listing = "/proc/self/fd" if sys.platform.startswith("linux") else "/dev/fd"
     highest = max(int(name) for name in os.listdir(listing) if name.isdigit())  # noqa: PTH208
-    filler = os.dup(0)
+    filler = -1
     while filler < highest:
-        filler = os.dup(0)
+        try:
+            filler = os.dup(0)
+        except OSError:  # the limit that was there before is reached: nothing is free
+            return highest
     return filler
 
 

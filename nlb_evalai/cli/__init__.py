@@ -17,6 +17,7 @@ COMMANDS: Dict[str, str] = {
     "annotations": "nlb_evalai.cli.annotations:annotations_group",
     "baseline": "nlb_evalai.cli.baseline:baseline",
     "bundle": "nlb_evalai.cli.bundle:bundle",
+    "check": "nlb_evalai.cli.check:check",
     "dry-run": "nlb_evalai.cli.dry_run:dry_run",
     "inputs": "nlb_evalai.cli.inputs:inputs",
     "sample": "nlb_evalai.cli.sample:sample",
@@ -49,5 +50,6 @@ def main() -> None:
     try:
         cli()
     except (ToolError, EvaluationError) as error:
-        click.echo(f"error: {error}", err=True)
+        # what went wrong with a host's storage is not for participants, but it is for tools
+        click.echo(f"error: {getattr(error, 'detail', error)}", err=True)
         sys.exit(1)

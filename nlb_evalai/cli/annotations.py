@@ -19,6 +19,7 @@ from nlb_evalai.cli._sessions import (
     session_options,
     wide_console,
 )
+from nlb_evalai.cli.annotations_publish import publish
 from nlb_evalai.ground_truth.build import build_annotations, parse_sources
 from nlb_evalai.ground_truth.errors import AnnotationFileError
 from nlb_evalai.ground_truth.verify import check_path
@@ -29,6 +30,9 @@ _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path
 @click.group("annotations")
 def annotations_group() -> None:
     """Annotation files: the ground truth that EvalAI holds, one file a phase."""
+
+
+annotations_group.add_command(publish)
 
 
 @annotations_group.command()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -99,7 +100,8 @@ def _print_row(tables: List[Table], console: Console) -> None:
 
 
 def _width(table: Table, console: Console) -> int:
-    return console.measure(table).maximum
+    anything = console.options.update(max_width=10_000)
+    return Measurement.get(console, anything, table).maximum
 
 
 def _tables(split: PhaseSplit, rows: List[Row], console: Console) -> List[Table]:
@@ -115,7 +117,7 @@ def _tables(split: PhaseSplit, rows: List[Row], console: Console) -> List[Table]
 
 def _table(split: PhaseSplit, rows: List[Row], labels: List[str]) -> Table:
     table = Table(
-        title=Text.assemble((split.split, "bold"), ("  " + split.split_name, "dim")),
+        title=Text.assemble((split.split, "bold"), ("  " + split.split_name, "dim"), no_wrap=True),
         title_justify="left",
         title_style="",
         box=None,

@@ -6,12 +6,16 @@ instead of a Poisson regression: the floor that every better model has to beat, 
 
 from __future__ import annotations
 
-from typing import Dict, Mapping
+from pathlib import Path
+from typing import Dict, Mapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 from sklearn.linear_model import Ridge
+
+from evaluation_script.suite import NLB21, Suite
+from nlb_evalai.ground_truth.build import Progress, Result, Sources, write_trials
 
 #: Kernel's standard deviation in ms, as in the reference's smoothing baseline.
 _KERNEL_SD_MS: Mapping[str, int] = {
@@ -30,6 +34,24 @@ _RIDGE_PENALTY = 100.0
 #: A line can go below 0, a rate cannot: no lower than this share of the unit's mean.
 _FLOOR_SHARE = 0.1
 _SMALLEST_RATE = 1e-9
+
+
+def build_baseline(
+    phase: str,
+    sources: Sources,
+    out: Path,
+    suite: Suite = NLB21,
+    seed: int = 0,
+    progress: Optional[Progress] = None,
+) -> Result:
+    """Write the smoothing model's submission for a phase.
+
+    Raises
+    ------
+    SessionError
+        If a session does not hold what is needed; nothing is written then.
+    """
+    return write_trials(phase, sources, out, suite, seed, progress, model=smoothing_rates)
 
 
 def smoothing_rates(

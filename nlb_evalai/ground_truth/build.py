@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluation_script.suite import NLB21, Dataset, Suite
 from nlb_evalai.errors import ToolError
-from nlb_evalai.ground_truth.baseline import smoothing_rates
 from nlb_evalai.ground_truth.errors import AnnotationFileError, SessionError
 from nlb_evalai.ground_truth.files import write_arrays, write_provenance, written_whole
 from nlb_evalai.ground_truth.inputs import build_inputs
@@ -24,6 +24,8 @@ from nlb_evalai.ground_truth.verify import check_file
 
 #: dataset name -> the files of its session, in order
 Sources = Mapping[str, Sequence[Path]]
+#: (dataset, bin width in ms, inputs by name) -> arrays of a submission by name
+Model = Callable[[str, int, Mapping[str, NDArray]], Mapping[str, NDArray]]
 
 
 class Progress:
@@ -181,36 +183,25 @@ def build_input_file(
     SessionError
         If a session does not hold what is needed; nothing is written then.
     """
-    return _write_inputs(phase, sources, out, suite, seed, progress, rates=False)
+    return write_trials(phase, sources, out, suite, seed, progress)
 
 
-def build_baseline(
+def write_trials(
     phase: str,
     sources: Sources,
     out: Path,
     suite: Suite = NLB21,
     seed: int = 0,
     progress: Optional[Progress] = None,
+    model: Optional[Model] = None,
 ) -> Result:
-    """Write the submission of a smoothing model for a phase.
+    """Write the model inputs of a phase or, given a model, what it makes of their spikes.
 
     Raises
     ------
     SessionError
         If a session does not hold what is needed; nothing is written then.
     """
-    return _write_inputs(phase, sources, out, suite, seed, progress, rates=True)
-
-
-def _write_inputs(
-    phase: str,
-    sources: Sources,
-    out: Path,
-    suite: Suite,
-    seed: int,
-    progress: Optional[Progress],
-    rates: bool,
-) -> Result:
     progress = progress or Progress()
     selection = Selection.of_phase(suite.phase(phase))
     result = Result([], [])
@@ -218,26 +209,20 @@ def _write_inputs(
         digests = {}
         for dataset in _in_order(suite, sources):
             recording = _load(dataset, sources, progress)
+            rules = RULES[dataset.name]
             digests[dataset.name] = recording.sources
             for width in suite.bin_widths_ms:
-                group_name = suite.group(dataset, width)
-                progress.step(f"{group_name}: {'rates' if rates else 'inputs'}")
+                group = file.create_group(suite.group(dataset, width))
+                progress.step(f"{suite.group(dataset, width)}: {'rates' if model else 'inputs'}")
                 with _naming(dataset.name, recording):
-                    arrays = build_inputs(
-                        recording,
-                        RULES[dataset.name],
-                        selection,
-                        [width],
-                        seed,
-                        spikes_only=rates,
-                    )[width]
-                if rates:
-                    arrays = smoothing_rates(dataset.name, width, arrays)
-                group = file.create_group(group_name)
-                write_arrays(group, arrays)
+                    inputs = build_inputs(
+                        recording, rules, selection, [width], seed, spikes_only=model is not None
+                    )
+                arrays = inputs[width]
+                write_arrays(group, model(dataset.name, width, arrays) if model else arrays)
                 result.groups.append(_summary(group))
             result.notes += recording.notes
-        if not rates:
+        if model is None:
             write_provenance(file, phase, suite.name, suite.rules_version, digests)
     return result
 

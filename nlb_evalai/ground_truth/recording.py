@@ -167,7 +167,8 @@ def join(parts: Sequence[Recording], paths: Sequence[Path]) -> Recording:
         past_end_s = (starts[-1] + part.n_ms - 1) / 1000 + 0.05
         starts.append(int(math.ceil(past_end_s * 10) * 100))
     n_ms = starts[-1] + parts[-1].n_ms
-    where = " + ".join(path.name for path in paths)
+    names = [path.name for path in paths]
+    where = " + ".join(names if len(names) <= 3 else [names[0], f"{len(names) - 1} more files"])
     spans = list(zip(parts, starts))
     joined = Recording(
         name=parts[0].name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -94,14 +95,21 @@ class Replica:
 
     def close(self) -> None:
         """End the process and remove its folder."""
-        process, self._process = self._process, None
-        if process is not None:
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    stream.close()
-            process.kill()
-            process.wait()
+        self._end_process()
         self._scratch.cleanup()
+
+    def _end_process(self) -> Optional[int]:
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        status = process.poll()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        if status is None:
+            process.kill()
+        return process.wait()
 
     # ---- loading --------------------------------------------------------------------------
 
@@ -160,7 +168,7 @@ class Replica:
 
     def _start(self) -> None:
         elsewhere = self.folder / "elsewhere"
-        elsewhere.mkdir()
+        elsewhere.mkdir(exist_ok=True)
         self._process = subprocess.Popen(
             [
                 str(_fresh_python(self.folder / "python")),
@@ -232,8 +240,7 @@ class Replica:
             path.read_text(errors="replace") if path.exists() else "" for path in (stdout, stderr)
         )
         if answer is None:
-            code = self._process.wait() if self._process is not None else None
-            self._process = None
+            code = self._end_process()
             death = Problem(
                 "worker",
                 f"the process died (exit status {code}): on EvalAI the submission would stay "
@@ -270,9 +277,14 @@ class Replica:
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
         except BrokenPipeError:
+            process.wait()
             return None
         line = process.stdout.readline()
-        return json.loads(line) if line else None
+        if not line:
+            process.wait()  # its output has ended, so it will
+            return None
+        answer: Dict[str, Any] = json.loads(line)
+        return answer
 
 
 def _fresh_python(folder: Path) -> Path:
@@ -281,6 +293,9 @@ def _fresh_python(folder: Path) -> Path:
     Its only link to this environment is a list of site-packages folders. A ``.pth`` file in one of
     those, as an editable install of this project has, is not read.
     """
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if python.exists():
+        return python
     venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
     scheme = {"base": str(folder), "platbase": str(folder)}
     libraries = Path(sysconfig.get_path("purelib", vars=scheme))
@@ -292,7 +307,7 @@ def _fresh_python(folder: Path) -> Path:
         if path.rstrip("/").endswith(("site-packages", "dist-packages")) and Path(path).is_dir()
     ]
     libraries.joinpath("libraries.pth").write_text("\n".join(kept) + "\n")
-    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    return python
 
 
 def _random_name(name: str) -> str:

@@ -231,3 +231,27 @@ def test_without_a_hint_of_the_number_heldin_arrays_must_agree(
     )
     with pytest.raises(SubmissionError, match="numbers of held-in neurons differ"):
         score(truth, path, "val")
+
+
+def test_a_bad_first_dataset_does_not_hide_what_is_wrong_with_the_next(
+    golden: Path, edited: Edited
+) -> None:
+    def change(file: h5py.File) -> None:
+        file["mc_maze_large_20"]["train_rates_heldin"][...] = np.nan
+        file[GROUP]["eval_rates_heldout"][0, 0, 0] = -1.0
+
+    message = rejection(golden, edited(change, "mc_maze_large_20", GROUP))
+    assert "mc_maze_large_20/train_rates_heldin" in message
+    assert f"{GROUP}/eval_rates_heldout: 1 negative" in message
+
+
+def test_overlooked_nan_are_told_in_val(golden: Path, edited: Edited) -> None:
+    group = "dmfc_rsg_20"
+    with h5py.File(golden / "target_val.h5") as target:
+        unscored = np.argwhere(np.isnan(target[group]["eval_spikes_heldout"][()]))[0]
+
+    def change(file: h5py.File) -> None:
+        file[group]["eval_rates_heldout"][tuple(unscored)] = np.nan
+
+    card = score(golden / "target_val.h5", edited(change, group, part="val_b"), "val")
+    assert f"{group}/eval_rates_heldout: 1 NaN in bins that no metric uses" in card.notes

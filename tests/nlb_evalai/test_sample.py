@@ -32,8 +32,8 @@ PHASES = [phase.codename for phase in NLB21.phases]
 
 
 @pytest.fixture(scope="module")
-def paths(tmp_path_factory: pytest.TempPathFactory) -> SamplePaths:
-    return write_sample(tmp_path_factory.mktemp("sample"))
+def paths(sample_paths: SamplePaths) -> SamplePaths:
+    return sample_paths
 
 
 @pytest.fixture(scope="module")

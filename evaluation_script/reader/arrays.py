@@ -1,0 +1,213 @@
+"""Blocks of trials of one array of an HDF5 file.
+
+Chunks compressed with gzip (with or without shuffle) are read by their address in the file and
+inflated here, each once and on two threads, since zlib lets go of Python's global lock. All else
+(contiguous arrays, other filters, unusual number formats) goes through the HDF5 library.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Optional, Sequence, Tuple
+
+import numpy as np
+from h5py import h5d, h5s, h5t, h5z
+
+_inflater: Any
+try:  # the same format, inflated about twice as fast
+    from isal import isal_zlib as _inflater
+except ImportError:
+    _inflater = zlib
+
+_STANDARD_TYPES = tuple(
+    getattr(h5t, name)
+    for name in (
+        *("IEEE_F16LE", "IEEE_F32LE", "IEEE_F64LE", "IEEE_F16BE", "IEEE_F32BE", "IEEE_F64BE"),
+        *(f"STD_{sign}{bits}{order}" for sign in "IU" for bits in (8, 16, 32, 64)
+          for order in ("LE", "BE")),
+    )
+)  # fmt: skip
+#: a chunk at least this large is inflated alone, so that two of them are never in memory
+_LARGE_CHUNK_BYTES = 8 << 20
+#: rows of chunks up to this size are kept until the next block has taken its trials from them
+_MAX_SLAB_BYTES = 24 << 20
+#: where a chunk lies; an address of -1 stands for one that was never written
+_CHUNK = np.dtype([("address", "<i8"), ("size", "<i8"), ("filter_mask", "<u4")])
+_NEVER_WRITTEN = -1
+
+
+class CorruptData(Exception):
+    """A stored chunk is not what the file says it is."""
+
+
+def chunk_grid(shape: Sequence[int], chunks: Sequence[int]) -> Tuple[int, ...]:
+    """How many chunks lie along each axis."""
+    return tuple(-(-extent // size) for extent, size in zip(shape, chunks))
+
+
+class ArrayReader:
+    """Reads blocks of trials of one array (trials, bins, neurons), in order, each chunk once.
+
+    Parameters
+    ----------
+    dataset : h5py.h5d.DatasetID
+    descriptor : int
+        Of the file that holds it, for reading chunks by address.
+    pool : ThreadPoolExecutor
+        Inflates chunks.
+    addresses_hold : bool
+        Whether addresses of chunks count from the start of the file.
+    """
+
+    def __init__(
+        self,
+        dataset: h5d.DatasetID,
+        descriptor: int,
+        pool: ThreadPoolExecutor,
+        addresses_hold: bool,
+    ) -> None:
+        self._dataset = dataset
+        self._descriptor = descriptor
+        self._pool = pool
+        self.shape: Tuple[int, ...] = tuple(int(n) for n in dataset.shape)
+        element = dataset.get_type()
+        self.dtype: np.dtype = np.dtype(element.dtype.str)
+        create = dataset.get_create_plist()
+        filters = [create.get_filter(i) for i in range(create.get_nfilters())]
+        #: code and first parameter of each filter
+        self._filters = [(int(code), int((*values, 0)[0])) for code, _, values, _ in filters]
+        self._fill = np.zeros(1, self.dtype)
+        if create.fill_value_defined() != h5d.FILL_VALUE_UNDEFINED:
+            create.get_fill_value(self._fill)
+        self._by_address = (
+            addresses_hold
+            and create.get_layout() == h5d.CHUNKED
+            and all(code in (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE) for code, _ in self._filters)
+            and any(element.equal(standard) for standard in _STANDARD_TYPES)
+        )
+        if self._by_address:
+            self._chunk_shape = tuple(int(n) for n in create.get_chunk())
+            self._chunk_bytes = math.prod(self._chunk_shape) * self.dtype.itemsize
+            self._index = self._find_chunks()
+            self._slab: Optional[np.ndarray] = None
+            self._slab_row = -1
+
+    def _find_chunks(self) -> np.ndarray:
+        """Where each chunk lies, in the order of the array's axes."""
+        index = np.zeros(chunk_grid(self.shape, self._chunk_shape), _CHUNK)
+        index["address"] = _NEVER_WRITTEN
+        problems = 0
+
+        def note(info: Any) -> Optional[bool]:
+            nonlocal problems
+            steps = [divmod(int(n), size) for n, size in zip(info.chunk_offset, self._chunk_shape)]
+            place = tuple(step for step, _ in steps)
+            inside = all(rest == 0 and step < n for (step, rest), n in zip(steps, index.shape))
+            if inside and index[place]["address"] == _NEVER_WRITTEN:
+                index[place] = (int(info.byte_offset), int(info.size), int(info.filter_mask))
+                return None
+            problems += 1
+            return True  # ends the walk
+
+        self._dataset.chunk_iter(note)
+        if problems:
+            raise CorruptData("the index of chunks contradicts the array's shape")
+        return index
+
+    def read(self, start: int, stop: int, out: np.ndarray) -> None:
+        """Fill ``out`` (stop - start, bins, neurons) with those trials."""
+        if not self._by_address:
+            out[...] = self._fill  # the library leaves what was never written as it is
+            space = self._dataset.get_space()
+            space.select_hyperslab((start, 0, 0), out.shape)
+            memory = h5s.create_simple(out.shape)
+            self._dataset.read(memory, space, out, h5t.py_create(self.dtype))
+            return
+        tall = self._chunk_shape[0]
+        row_bytes = min(tall, self.shape[0]) * math.prod(self.shape[1:]) * self.dtype.itemsize
+        keep_rows = self._chunk_bytes < _LARGE_CHUNK_BYTES and row_bytes <= _MAX_SLAB_BYTES
+        for row in range(start // tall, -(-stop // tall)):
+            first, last = row * tall, min((row + 1) * tall, self.shape[0])
+            begin, end = max(first, start), min(last, stop)
+            target = out[begin - start : end - start]
+            if (begin, end) == (first, last) or not keep_rows:
+                self._inflate_row(row, begin, target)
+            else:
+                # A block ends inside this row of chunks: keep it for the next block.
+                if self._slab_row != row:
+                    shape = (last - first, *self.shape[1:])
+                    self._slab = np.empty(shape, self.dtype)
+                    self._inflate_row(row, first, self._slab)
+                    self._slab_row = row
+                assert self._slab is not None
+                target[...] = self._slab[begin - first : end - first]
+                if end == last:
+                    self._slab, self._slab_row = None, -1
+
+    def _inflate_row(self, row: int, begin: int, target: np.ndarray) -> None:
+        """Inflate the chunks of a row into ``target``, whose first trial is ``begin``."""
+        written = self._index[row]["address"] != _NEVER_WRITTEN
+        if not written.all():
+            target[...] = self._fill
+        places = [(row, int(bin_), int(unit)) for bin_, unit in zip(*written.nonzero())]
+        if self._chunk_bytes >= _LARGE_CHUNK_BYTES or len(places) < 2:
+            self._inflate(places, begin, target)
+            return
+        halves = (places[::2], places[1::2])
+        for done in [self._pool.submit(self._inflate, half, begin, target) for half in halves]:
+            done.result()
+
+    def _inflate(
+        self, places: Sequence[Tuple[int, int, int]], begin: int, target: np.ndarray
+    ) -> None:
+        for place in places:
+            address, size, filter_mask = self._index[place].item()
+            block = self._decode(address, size, filter_mask)
+            trial, bin_, unit = (at * size for at, size in zip(place, self._chunk_shape))
+            first = max(trial, begin)
+            last = min(trial + self._chunk_shape[0], begin + target.shape[0])
+            bins = min(self._chunk_shape[1], self.shape[1] - bin_)
+            units = min(self._chunk_shape[2], self.shape[2] - unit)
+            target[first - begin : last - begin, bin_ : bin_ + bins, unit : unit + units] = block[
+                first - trial : last - trial, :bins, :units
+            ]
+            del block  # before the next one is inflated
+
+    def _decode(self, address: int, size: int, filter_mask: int) -> np.ndarray:
+        """One chunk as an array of the chunk's shape."""
+        if size > self._chunk_bytes + self._chunk_bytes // 8 + 4096:
+            raise CorruptData("a stored chunk is larger than its contents could be")
+        data = os.pread(self._descriptor, size, address)
+        if len(data) != size:
+            raise CorruptData("a stored chunk lies beyond the end of the file")
+        for position in reversed(range(len(self._filters))):
+            if filter_mask >> position & 1:
+                continue
+            code, parameter = self._filters[position]
+            data = self._gunzip(data) if code == h5z.FILTER_DEFLATE else _unshuffle(data, parameter)
+        if len(data) != self._chunk_bytes:
+            raise CorruptData("a stored chunk has the wrong size")
+        return np.frombuffer(data, self.dtype).reshape(self._chunk_shape)
+
+    def _gunzip(self, data: bytes) -> bytes:
+        stream = _inflater.decompressobj()
+        try:
+            # One byte more than there may be: a bomb stops here.
+            inflated: bytes = stream.decompress(data, self._chunk_bytes + 1)
+        except (zlib.error, _inflater.error) as error:
+            raise CorruptData("a stored chunk does not inflate") from error
+        if not stream.eof:
+            raise CorruptData("a stored chunk is cut short or too long")
+        return inflated
+
+
+def _unshuffle(data: bytes, width: int) -> bytes:
+    """Undo HDF5's shuffle of elements ``width`` bytes wide; what is left over stays at the end."""
+    if width < 1:
+        raise CorruptData("a shuffle filter without a width")
+    count = len(data) // width
+    body = np.frombuffer(data, np.uint8, count * width).reshape(width, count)
+    return body.T.tobytes() + data[count * width :]

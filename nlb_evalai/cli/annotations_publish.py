@@ -1,0 +1,60 @@
+"""``nlb-evalai annotations publish``: put a phase's truth on private storage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import click
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("destination", metavar="S3://BUCKET/KEY")
+@click.option("--pointer", type=click.Path(path_type=Path), help="Default: FILE with .yaml.")
+@click.option("--phase", help="Needed when the file itself does not say it.")
+@click.option("--kms-key", help="Encrypt with this KMS key (default: the store's own keys).")
+@click.option("--overwrite", is_flag=True, help="Replace other content under the same key.")
+@click.option("--endpoint", help="Of a store other than AWS (default: AWS_ENDPOINT_URL_S3).")
+def publish(
+    file: Path,
+    destination: str,
+    pointer: Optional[Path],
+    phase: Optional[str],
+    kms_key: Optional[str],
+    overwrite: bool,
+    endpoint: Optional[str],
+) -> None:
+    """Upload FILE, encrypted and never public, read it back, and write a pointer to it.
+
+    A key that ends with a slash is completed with the phase and the hash. Credentials come
+    from where AWS tools look for them (AWS_PROFILE, AWS_ACCESS_KEY_ID, a role, ...).
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from nlb_evalai.publish import publish as run
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    size = file.stat().st_size
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        up = bars.add_task("uploading", total=size)
+        back = bars.add_task("reading back", total=size)
+        written = run(
+            file,
+            destination,
+            pointer_path=pointer,
+            phase=phase,
+            kms_key=kms_key,
+            overwrite=overwrite,
+            endpoint_url=endpoint,
+            uploaded=lambda count: bars.advance(up, count),
+            read_back=lambda count: bars.advance(back, count),
+        )
+    click.echo(f"wrote {written}:\n")
+    click.echo(written.read_text())
