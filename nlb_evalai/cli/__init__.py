@@ -21,6 +21,7 @@ COMMANDS: Dict[str, str] = {
     "dry-run": "nlb_evalai.cli.dry_run:dry_run",
     "inputs": "nlb_evalai.cli.inputs:inputs",
     "sample": "nlb_evalai.cli.sample:sample",
+    "worker": "nlb_evalai.cli.worker:worker",
 }
 
 
