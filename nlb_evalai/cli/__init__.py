@@ -20,6 +20,7 @@ COMMANDS: Dict[str, str] = {
     "dry-run": "nlb_evalai.cli.dry_run:dry_run",
     "inputs": "nlb_evalai.cli.inputs:inputs",
     "sample": "nlb_evalai.cli.sample:sample",
+    "score": "nlb_evalai.cli.score:score",
 }
 
 
