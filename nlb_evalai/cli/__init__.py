@@ -15,6 +15,7 @@ from nlb_evalai.errors import ToolError
 #: command -> "module:attribute", imported only when the command runs
 COMMANDS: Dict[str, str] = {
     "annotations": "nlb_evalai.cli.annotations:annotations_group",
+    "award": "nlb_evalai.cli.award:award",
     "baseline": "nlb_evalai.cli.baseline:baseline",
     "bundle": "nlb_evalai.cli.bundle:bundle",
     "dry-run": "nlb_evalai.cli.dry_run:dry_run",

@@ -14,7 +14,7 @@ import json
 import os
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
@@ -383,8 +383,10 @@ class Store:
 
 
 def _submission(row: Sequence[Any]) -> StoredSubmission:
-    *facts, notes, receipt, seconds = row
-    return StoredSubmission(*facts, json.loads(notes), json.loads(receipt), seconds)
+    facts = dict(zip((field.name for field in fields(StoredSubmission)), row))
+    for name in ("notes", "receipt"):
+        facts[name] = json.loads(facts[name])
+    return StoredSubmission(**facts)
 
 
 def _pack(values: np.ndarray) -> bytes:
