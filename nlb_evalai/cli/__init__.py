@@ -20,6 +20,7 @@ COMMANDS: Dict[str, str] = {
     "bundle": "nlb_evalai.cli.bundle:bundle",
     "dry-run": "nlb_evalai.cli.dry_run:dry_run",
     "inputs": "nlb_evalai.cli.inputs:inputs",
+    "report": "nlb_evalai.cli.report:report",
     "sample": "nlb_evalai.cli.sample:sample",
     "score": "nlb_evalai.cli.score:score",
 }
