@@ -225,31 +225,25 @@ def text(number: Fraction) -> str:
 
 
 def _why_single(ranking: List[Row], won: Mapping[str, Fraction]) -> List[Row]:
-    """Sentences as ``{text, teams}``: ``{0}``, ``{1}`` … in the text stand for the teams."""
     if not won:
         return [_said("no entry counts: the prize is not given")]
     first = ranking[0]
     of = f"of {len(ranking)} team{'s' * (len(ranking) != 1)}"
-    why = [_said(f"rank 1 {of} with {first['value']:.6f}", [])]
+    why = [_said(f"rank 1 {of} with {{#0}}", numbers=[first["value"]])]
     if len(won) > 1:
         why.append(_said(f"{len(won)} teams tie at full precision: the prize is split"))
-    last = ranking[len(won) - 1]
     if len(won) == len(ranking):
-        why.append(_said("no other team to compare with" if len(won) == 1 else "nobody else"))
+        why.append(_said("no other team to compare with"))
         return why
     following = ranking[len(won)]
-    ahead = first["value"] - following["value"]
-    lead = last["lead"]
+    numbers = [abs(first["value"] - following["value"])]
+    lead = ranking[len(won) - 1]["lead"]
     if lead is None or lead["standard_error"] is None:
-        why.append(_said(f"{ahead:.6f} ahead of {{0}}", [following["team"]]))
+        why.append(_said("{#0} ahead of {0}", [following["team"]], numbers))
         return why
     tells = "a real lead" if lead["clear"] else "but the two cannot be told apart on these trials"
-    why.append(
-        _said(
-            f"{ahead:.6f} ± {lead['standard_error']:.6f} ahead of {{0}}: {tells}",
-            [following["team"]],
-        )
-    )
+    numbers.append(lead["standard_error"])
+    why.append(_said(f"{{#0}} ± {{#1}} ahead of {{0}}: {tells}", [following["team"]], numbers))
     return why
 
 
@@ -268,8 +262,9 @@ def _why_average(averages: Mapping[str, Fraction], won: Mapping[str, Fraction]) 
     return why
 
 
-def _said(sentence: str, teams: Sequence[str] = ()) -> Row:
-    return {"text": sentence, "teams": list(teams)}
+def _said(sentence: str, teams: Sequence[str] = (), numbers: Sequence[float] = ()) -> Row:
+    """A reason; see :func:`nlb_evalai.phase2.explain.sentence`."""
+    return {"text": sentence, "teams": list(teams), "numbers": list(numbers)}
 
 
 # ---- judges -----------------------------------------------------------------------------------

@@ -23,9 +23,11 @@ def cell(value: Any) -> str:
     return text
 
 
-def sentence(said: Mapping[str, Any], named: Named = lambda team: team) -> str:
-    """A reason with its teams filled in."""
+def sentence(said: Mapping[str, Any], named: Named = lambda team: team, decimals: int = 6) -> str:
+    """A reason with its numbers (``{#0}``, …) and teams (``{0}``, …) filled in."""
     filled: str = said["text"]
+    for i, number in enumerate(said["numbers"]):
+        filled = filled.replace(f"{{#{i}}}", f"{number:.{decimals}f}")
     for i, team in enumerate(said["teams"]):
         filled = filled.replace(f"{{{i}}}", named(team))
     return filled

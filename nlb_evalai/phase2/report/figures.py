@@ -15,7 +15,7 @@ from nlb_evalai.phase2.report.view import Board
 #: ranked, not ranked, front: distinct to color-blind eyes and in grey
 _RANKED, _OTHER, _FRONT = "#0b5394", "#8a8f98", "#b45309"
 _MOST_ROWS = 30
-_STYLE = {
+_STYLE: Any = {
     "svg.hashsalt": "nlb-evalai",
     "font.size": 10,
     "axes.spines.top": False,

@@ -125,8 +125,10 @@ def leaderboard_csv(view: View) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["dataset", "bin_width_ms", "rank", "team", "entry", "method", "paper", "code", "counts"]
-        + ["metric", "value", "standard_error"]
+        [
+            *("dataset", "bin_width_ms", "rank", "team", "entry", "method", "paper", "code"),
+            *("counts", "metric", "value", "standard_error"),
+        ]
     )
     for board in view.boards:
         for line in board.lines:

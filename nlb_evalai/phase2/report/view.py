@@ -12,6 +12,9 @@ from nlb_evalai.phase2.explain import sentence, usd
 from nlb_evalai.phase2.standing import Scores
 from nlb_evalai.phase2.store import Store, StoredSubmission
 
+#: of a difference of scores; six are for organizers
+_DECIMALS = 4
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -81,7 +84,7 @@ class Names:
         return self._anonymous[one["team"]] if one["private"] else str(one["team"])
 
     def of_team(self, team: str, entries: Optional[Iterable[str]] = None) -> str:
-        """The team's name, or a made-up one if any of the entries (all, if none given) is private."""
+        """The team's name, or a made-up one if any of the entries (by default all) is private."""
         if entries is None:
             return self._anonymous.get(team, team)
         private = any(self._entries[entry]["private"] for entry in entries)
@@ -232,17 +235,9 @@ def _prize(prize: Mapping[str, Any], names: Names) -> Dict[str, Any]:
         "winners": [
             {"name": named(one["team"]), "usd": usd(one["usd"])} for one in prize["winners"]
         ],
-        "why": [sentence(_four_decimals(said), named) for said in prize["why"]],
+        "why": [sentence(said, named, _DECIMALS) for said in prize["why"]],
         "table": [{**row, "team": named(row["team"])} for row in prize["table"]],
     }
-
-
-def _four_decimals(said: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Six decimals are for organizers."""
-    import re
-
-    short = re.sub(r"\d+\.\d{6}", lambda found: f"{float(found[0]):.4f}", said["text"])
-    return {**said, "text": short}
 
 
 def _fronts(
