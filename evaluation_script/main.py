@@ -9,8 +9,6 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-import numpy as np
-
 from . import leaderboard
 from .annotation import Annotation
 from .audit import ValueAudit
