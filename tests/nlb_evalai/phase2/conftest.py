@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,8 @@ from nlb_evalai.phase2.task import Outcome, Task, score_task
 from nlb_evalai.sample import write_sample
 
 DATASET = "mc_rtt"
-N_GOOD, N_BAD = 40, 20
+#: the full number with NLB_PHASE2_FULL=1 (`make test-phase2`)
+N_GOOD, N_BAD = (40 if os.environ.get("NLB_PHASE2_FULL") else 12), 20
 
 
 @dataclass(frozen=True)
