@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-fast lint types bundle bench-ground-truth clean
+.PHONY: help venv venv-dev dry-run test test-fast test-remote lint types bundle bench-ground-truth clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -28,6 +28,9 @@ dry-run: $(VENV)/.run  ## build the bundle, load it as EvalAI does, score the em
 
 test: $(VENV)/.dev  ## all tests
 	$(BIN)/python -m pytest
+
+test-remote: $(VENV)/.dev  ## the remote worker at length: 200 submissions, a Docker build's steps
+	NLB_REMOTE_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/remote -rP
 
 lint: $(VENV)/.dev  ## ruff: style and formatting
 	$(BIN)/ruff check .
