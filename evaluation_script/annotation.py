@@ -13,17 +13,12 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 import h5py
 import numpy as np
 
-from .errors import AnnotationError
+from .errors import HOST_MUST_MEND, AnnotationError
 from .layout import Layout
+from .storage import resolve
 from .suite import FP_BPS, PSTH_R2, TP_CORR, VEL_R2, Dataset, Suite
 
 logger = logging.getLogger(__name__)
-
-#: what a participant reads; the details go to the host's log
-HOST_MUST_MEND = (
-    "the ground truth of this phase cannot be used; this is no fault of your file. "
-    "The organizers must mend it: please tell them, and submit again later"
-)
 
 
 def host_error(detail: str) -> AnnotationError:
@@ -61,7 +56,7 @@ class Annotation:
     Parameters
     ----------
     path : str or Path
-        An HDF5 file in the reference's layout.
+        An HDF5 file in the reference's layout, or a pointer to one (see ``storage``).
     suite : Suite
     phase : str
         The phase's codename; a root attribute ``phase`` that says otherwise is an error.
@@ -73,7 +68,7 @@ class Annotation:
     """
 
     def __init__(self, path: Union[str, os.PathLike[str]], suite: Suite, phase: str) -> None:
-        self._path = Path(path)
+        self._path = resolve(path, phase)
         try:
             self._file = h5py.File(self._path, "r")
         except OSError as error:

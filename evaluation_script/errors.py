@@ -8,6 +8,12 @@ from __future__ import annotations
 
 from typing import List, Sequence
 
+#: what a participant reads; the details go to the host's log
+HOST_MUST_MEND = (
+    "the ground truth of this phase cannot be used; this is no fault of your file. "
+    "The organizers must mend it: please tell them, and submit again later"
+)
+
 #: More problems than this are counted, not listed.
 MAX_PROBLEMS_LISTED = 50
 

@@ -27,8 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Dict, Iterator, List, NoReturn, Optional, Union
 
-from .annotation import HOST_MUST_MEND
-from .errors import AnnotationError
+from .errors import HOST_MUST_MEND, AnnotationError
 
 #: The cache's folder; without it ``$XDG_CACHE_HOME/nlb-evalai/truth`` or ``~/.cache/…``.
 CACHE_VARIABLE = "NLB_EVALAI_CACHE"

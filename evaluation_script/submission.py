@@ -20,7 +20,7 @@ from .suite import VEL_R2, Suite
 
 #: gzip, shuffle, checksum, LZF: what h5py, MATLAB, Julia and R write without plug-ins
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
-_MAX_CHUNK_BYTES = 64 << 20
+_MAX_CHUNK_BYTES = 32 << 20
 _MAX_CHUNKS = 1 << 20
 _MAX_NEURONS = 4096
 _MAX_ROOT_MEMBERS = 256

@@ -40,7 +40,7 @@ _CRASHES = tuple(
 class Limits:
     """What the helper may use; past a limit it is ended and the submission refused."""
 
-    memory_bytes: int = 224 << 20
+    memory_bytes: int = 128 << 20
     cpu_seconds: int = 600
     answer_seconds: float = 180.0
     total_seconds: float = 1800.0
@@ -72,10 +72,11 @@ with contextlib.suppress(ImportError):  # Windows
     _SEALS = sum(getattr(fcntl, f"F_SEAL_{what}", 0) for what in ("SHRINK", "GROW", "SEAL"))
 
 _ALIGNMENT = 64
-SLOTS = 4
 #: the most that one read may hold; pages of the buffer that stay unused cost no memory
 MAX_READ_BYTES = 24 << 20
-_BUFFER_BYTES = SLOTS * MAX_READ_BYTES
+_BUFFER_BYTES = 3 * MAX_READ_BYTES
+#: reads are ahead by one less, and by less still where they are so large that fewer fit
+_MAX_SLOTS = 4
 
 
 def _slot_bytes(read: Read) -> int:
@@ -155,17 +156,18 @@ class ReaderProcess:
         slot_bytes = max((_slot_bytes(read) for read in reads), default=0)
         assert slot_bytes <= MAX_READ_BYTES
         assert self._buffer is not None
+        slots = min(_MAX_SLOTS, _BUFFER_BYTES // max(slot_bytes, 1))
         upcoming = 0
         for index, read in enumerate(reads):
-            # The slot of the block before is free again: keep all the others busy.
-            while upcoming < len(reads) and upcoming < index + SLOTS - 1:
-                self._send(_request(reads[upcoming], upcoming % SLOTS * slot_bytes))
-                upcoming += 1
             self._expected = [part.path for part in read]
             self._where = read[0].path
+            # The slot of the block before is free again: keep all the others busy.
+            while upcoming < len(reads) and upcoming < index + slots - 1:
+                self._send(_request(reads[upcoming], upcoming % slots * slot_bytes))
+                upcoming += 1
             self._receive()
             arrays = []
-            for part, begin in zip(read, _offsets(read, index % SLOTS * slot_bytes)):
+            for part, begin in zip(read, _offsets(read, index % slots * slot_bytes)):
                 shape = (part.stop - part.start, *part.shape)
                 count = shape[0] * shape[1] * shape[2]
                 block = np.frombuffer(self._buffer, part.dtype, count, begin)
@@ -372,5 +374,5 @@ def _environment() -> Dict[str, str]:
         "HDF5_USE_FILE_LOCKING": "FALSE",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
-        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_ARENA_MAX": "1",
     }

@@ -41,7 +41,7 @@ def confine(parent: int, memory_bytes: int, cpu_seconds: int) -> None:
     # After the change of user, which clears it.
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os._exit(1)
+        os._exit(1)  # not in the worker
     _limit(memory_bytes, cpu_seconds)
 
 

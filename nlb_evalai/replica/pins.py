@@ -28,35 +28,56 @@ PINS: Dict[str, str] = {
 #: Newest release for that Python of what is not there; a newer one cannot be installed.
 NEWEST: Dict[str, str] = {"h5py": "3.14.0"}
 #: import name -> distribution, where they differ
-_DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml", "botocore": "boto3"}
+_DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "botocore": "boto3",
+    "s3transfer": "boto3",
+}
 #: In the standard library now, but not in that Python's.
 _TOO_NEW = {"tomllib"}
 
 
 def script_problems(folder: Path) -> List[str]:
-    """Everything about an extracted evaluation script that the worker would trip over.
+    """Everything about an extracted evaluation script that the worker would trip over."""
+    return [*requirement_problems(folder), *nested_requirements(folder), *module_problems(folder)]
 
-    Checked are ``requirements.txt`` at its root against the versions that are there, each import
-    against what is there or required, and the syntax against the worker's Python.
-    """
-    problems: List[str] = []
-    required: Set[str] = set()
-    requirements = folder / "requirements.txt"
-    if requirements.is_file():
-        for number, line in enumerate(requirements.read_text(encoding="utf-8").splitlines(), 1):
-            where = f"requirements.txt:{number}"
-            text = line.split("#")[0].strip()
-            if text:
-                name, found = _requirement_problems(text, where)
-                required.add(name)
-                problems += found
-    for path in sorted(folder.rglob("requirements.txt")):
-        if path != requirements:
-            problems.append(f"{path.relative_to(folder)}: only the one at the root is installed")
+
+def requirement_problems(folder: Path) -> List[str]:
+    """What ``requirements.txt`` at the root asks for against the versions that are there."""
+    return [problem for _, found in _requirements(folder) for problem in found]
+
+
+def nested_requirements(folder: Path) -> List[str]:
+    """Requirements that would never be installed."""
+    return [
+        f"{path.relative_to(folder)}: only the one at the root is installed"
+        for path in sorted(folder.rglob("requirements.txt"))
+        if path != folder / "requirements.txt"
+    ]
+
+
+def module_problems(folder: Path) -> List[str]:
+    """Each import against what is there or required, and the syntax against the worker's Python."""
+    required: Set[str] = {name for name, _ in _requirements(folder)}
     here = {path.stem if path.suffix else path.name for path in folder.iterdir()}
+    problems = []
     for path in sorted(folder.rglob("*.py")):
         problems += _import_problems(path, str(path.relative_to(folder)), required, here)
     return problems
+
+
+def _requirements(folder: Path) -> List[Tuple[str, List[str]]]:
+    """(name, problems) of each requirement."""
+    path = folder / "requirements.txt"
+    if not path.is_file():
+        return []
+    texts = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    return [
+        _requirement_problems(text, f"requirements.txt:{number}")
+        for number, text in enumerate(texts, 1)
+        if text
+    ]
 
 
 def _requirement_problems(text: str, where: str) -> Tuple[str, List[str]]:

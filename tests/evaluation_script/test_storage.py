@@ -21,8 +21,7 @@ import yaml
 
 import evaluation_script
 from evaluation_script import storage
-from evaluation_script.annotation import HOST_MUST_MEND
-from evaluation_script.errors import AnnotationError
+from evaluation_script.errors import HOST_MUST_MEND, AnnotationError
 from tests import store
 
 ROOT = Path(__file__).resolve().parents[2]

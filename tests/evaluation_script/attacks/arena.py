@@ -73,9 +73,11 @@ def rates(group: str, name: str, seed: int = 0) -> np.ndarray:
     return rng.uniform(0.05, 0.6, shapes(group)[name]).astype("f4")
 
 
-def write_submission(path: Path, groups: Sequence[str] = (MAZE, RSG), **storage: Any) -> None:
+def write_submission(
+    path: Path, groups: Sequence[str] = (MAZE, RSG), libver: str = "earliest", **storage: Any
+) -> None:
     """A submission as the reference's ``save_to_h5`` writes it, or in another storage."""
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", libver=libver) as file:
         for group in groups:
             for name in shapes(group):
                 options = storage or {"compression": "gzip"}

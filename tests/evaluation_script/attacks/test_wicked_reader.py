@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Tuple
 
 import numpy as np
 import pytest
@@ -63,9 +63,9 @@ def test_a_reader_that_dies_is_one_clear_sentence(
     arena: Arena, wicked_reader: Install, deed: str, words: str, kind: type
 ) -> None:
     wicked_reader(AT_READ.format(deed))
-    with pytest.raises(kind):
-        arena.score(arena.honest)
-    arena.refused(arena.new(), "the file could not be read: ", words, f" at {FIRST}")
+    message = arena.refused(arena.new(), "the file could not be read: ", words, f" at {FIRST}")
+    # Only what can be the file's fault is called a rejection.
+    assert message.startswith("submission rejected") == (kind is SubmissionError)
 
 
 def test_a_reader_that_dies_before_it_answers_is_reported(
@@ -148,44 +148,20 @@ def test_garbage_instead_of_answers_is_refused_at_once(
     assert time.monotonic() - started < 10
 
 
-LIES = {
-    "nothing": "facts.clear()",
-    "list": "facts['groups'] = []",
-    "other group": "facts['groups']['/etc/passwd'] = facts['groups'].pop(MAZE)",
-    "negative": "facts['members'] = -1",
-    "fraction": "array['shape'] = [8.5, 35, 3]",
-    "not a number": "array['shape'] = [float('nan'), 35, 3]",
-    "endless shape": "array['shape'] = [1] * 1000",
-    "endless size": "array['shape'] = [10**30, 35, 3]",
-    "object dtype": "array['dtype'] = 'O'",
-    "compound dtype": "array['dtype'] = 'f4,f4'",
-    "chunks of nothing": "array['chunks'] = [0, 0, 0]",
-    "chunks of other rank": "array['chunks'] = [1]",
-    "words": "array['type_class'] = '\\x1b[2J'; array['dtype'] = None",
-    "truth": "facts['groups'][MAZE]['link'] = {}",
-    "missing": "del array['filters']",
-}
-
-
-@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_facts_of_the_wrong_form_are_not_believed(
-    arena: Arena, wicked_reader: Install, lie: str
-) -> None:
-    wicked_reader(f"""
-        MAZE = {MAZE!r}
+def test_facts_of_the_wrong_form_are_not_believed(arena: Arena, wicked_reader: Install) -> None:
+    wicked_reader("""
         def answer(request, submission, buffer):
             found = genuine_answer(request, submission, buffer)
             if request["op"] == "describe":
-                facts = found["facts"]
-                array = facts["groups"][MAZE]["arrays"]["eval_rates_heldout"]
-                {lie}
+                found["facts"]["groups"]["/etc/passwd"] = {"link": "\x1b[2J"}
             return found
         genuine._answer = answer
     """)
     arena.refused(arena.new(), "the reader went astray")
 
 
-def test_facts_that_are_mistyped_anywhere_raise_value_error_only() -> None:
+def good_facts() -> Tuple[Dict[str, Any], Dict[str, Any], Dict[str, Any]]:
+    """An answer that is believed; its group; its array."""
     array = {
         "link": "hard", "kind": "dataset", "layout": "chunked", "external": 0, "dtype": "<f4",
         "shape": [8, 35, 3], "type_class": "float", "chunks": [8, 35, 3], "chunks_written": 1,
@@ -193,21 +169,56 @@ def test_facts_that_are_mistyped_anywhere_raise_value_error_only() -> None:
     }  # fmt: skip
     names: Dict[str, Any] = {"members": 1, "other": ["x"]}
     group = {"link": "hard", "kind": "group", **names, "arrays": {"eval_rates_heldout": array}}
-    good = {**names, "groups": {MAZE: group}}
-    wanted = {MAZE: ARRAYS}
-    assert reader_facts.checked(good, wanted) == good
+    return {**names, "groups": {MAZE: group}}, group, array
+
+
+LIES = [
+    ("facts", "groups", {"/etc/passwd": {}}),
+    ("facts", "other", ["x" * 10_000]),
+    ("facts", "members", -1),
+    ("group", "arrays", {"passwd": {}}),
+    ("array", "shape", [8.5, 35, 3]),
+    ("array", "shape", [float("nan"), 35, 3]),
+    ("array", "shape", [1] * 1000),
+    ("array", "shape", [10**30, 35, 3]),
+    ("array", "shape", None),
+    ("array", "dtype", "O"),
+    ("array", "dtype", "f4,f4"),
+    ("array", "dtype", "<f4\n"),
+    ("array", "chunks", [0, 0, 0]),
+    ("array", "chunks", [1]),
+    ("array", "type_class", "\x1b[2J"),
+    ("array", "link", {}),
+    ("array", "kind", "truth"),
+    ("array", "filters", [True]),
+]
+
+
+@pytest.mark.parametrize(("holder", "key", "lie"), LIES)
+def test_each_lie_about_a_file_is_seen(holder: str, key: str, lie: Any) -> None:
+    facts, group, array = good_facts()
+    assert reader_facts.checked(facts, {MAZE: ARRAYS}) == facts
+    {"facts": facts, "group": group, "array": array}[holder][key] = lie
+    with pytest.raises(ValueError, match="nonsense"):
+        reader_facts.checked(facts, {MAZE: ARRAYS})
+
+
+def test_facts_mistyped_anywhere_raise_no_other_error() -> None:
     odd = [None, True, -1, 1.5, "x", "<f4", [], [[]], {}, {"x": {}}, [1] * 99, 1 << 70, ["x"]]
-    for holder, keys in ((good, list(good)), (group, list(group)), (array, list(array))):
-        for key in keys:
-            genuine = holder[key]  # type: ignore[index]
+    facts, group, array = good_facts()
+    seen = 0
+    for holder in (facts, group, array):
+        for key in holder:
+            genuine = holder[key]
             for value in odd:
-                holder[key] = value  # type: ignore[index]
+                holder[key] = value
                 try:
-                    reader_facts.checked(good, wanted)
+                    reader_facts.checked(facts, {MAZE: ARRAYS})
                 except ValueError:
-                    pass
-            holder[key] = genuine  # type: ignore[index]
-    assert reader_facts.checked(good, wanted) == good
+                    seen += 1
+            holder[key] = genuine
+    assert seen > 150
+    assert reader_facts.checked(facts, {MAZE: ARRAYS}) == facts
 
 
 def test_wrong_numbers_from_the_reader_are_audited_like_any(
@@ -271,9 +282,6 @@ def test_a_reader_that_answers_more_than_it_was_asked_harms_nobody(
     arena: Arena, wicked_reader: Install
 ) -> None:
     wicked_reader("""
-        def chatter():
-            while True:
-                os.write(3000, b"")
         def answer(request, submission, buffer):
             found = genuine_answer(request, submission, buffer)
             return {**found, "peak_bytes": 10**18, "more": "x" * 100000}

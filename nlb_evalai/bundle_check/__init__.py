@@ -1,0 +1,59 @@
+"""Everything that EvalAI would refuse in a bundle, or take and then trip over.
+
+Each rule is one small function, registered under a code (see ``registry``). They are grouped by
+what they look at: ``archive``, ``config``, ``boards``, ``script``, ``pages``, ``truth``; ``diff``
+holds what an update of a live challenge may not change.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Optional
+
+from evaluation_script.suite import NLB21, Suite
+from nlb_evalai.bundle_check import archive, boards, config, pages, script, truth  # noqa: F401
+from nlb_evalai.bundle_check.bundle import Bundle, Unreadable
+from nlb_evalai.bundle_check.diff import diff_bundles
+from nlb_evalai.bundle_check.registry import ERROR, WARNING, Finding, checks
+
+__all__ = ["ERROR", "WARNING", "Finding", "check_bundle", "errors_of"]
+
+
+def check_bundle(path: Path, old: Optional[Path] = None, suite: Suite = NLB21) -> List[Finding]:
+    """Check a challenge zip.
+
+    Parameters
+    ----------
+    path : Path
+    old : Path, optional
+        The bundle of the live challenge that this one is to update.
+    suite : Suite
+        What the evaluation script scores.
+
+    Returns
+    -------
+    list of Finding
+        Errors first; empty for a bundle without fault.
+    """
+    try:
+        with Bundle(path, suite) as bundle:
+            found = [finding for check in checks() for finding in check(bundle)]
+            if old is not None:
+                found += _compare(old, bundle)
+    except Unreadable as error:
+        found = [error.finding]
+    return sorted(dict.fromkeys(found), key=lambda finding: finding.severity != ERROR)
+
+
+def _compare(old: Path, bundle: Bundle) -> List[Finding]:
+    try:
+        with Bundle(old, bundle.suite) as before:
+            return diff_bundles(before, bundle)
+    except Unreadable as error:
+        finding = error.finding
+        return [Finding(finding.code, ERROR, f"{old}: {finding.location}", finding.message)]
+
+
+def errors_of(findings: List[Finding]) -> List[Finding]:
+    """Those that keep a bundle from being built or pushed."""
+    return [finding for finding in findings if finding.severity == ERROR]
