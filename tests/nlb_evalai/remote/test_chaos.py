@@ -15,9 +15,9 @@ from tests.nlb_evalai.remote.standin import Trouble
 
 #: The full run is ``make test-remote``; fewer submissions show the same in less time.
 FULL = os.environ.get("NLB_REMOTE_FULL") == "1"
-N_SUBMISSIONS = 200 if FULL else 40
+N_SUBMISSIONS = 200 if FULL else 30
 #: for memory: a first look, and one after many more
-FEW, MANY = (10, 100) if FULL else (5, 25)
+FEW, MANY = (10, 100) if FULL else (5, 15)
 
 TROUBLE = Trouble(
     error=0.10, lost_request=0.03, lost_answer=0.03, slow=0.02, duplicate=0.15, cut_file=0.05
