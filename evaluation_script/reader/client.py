@@ -71,6 +71,9 @@ with contextlib.suppress(ImportError):  # Windows
 
     _SEALS = sum(getattr(fcntl, f"F_SEAL_{what}", 0) for what in ("SHRINK", "GROW", "SEAL"))
 
+#: what HDF5 itself cannot tell from damage
+_TOO_NEW = "written with libver='latest' by a newer HDF5 library than the server's"
+
 _ALIGNMENT = 64
 #: the most that one read may hold; pages of the buffer that stay unused cost no memory
 MAX_READ_BYTES = 24 << 20
@@ -272,14 +275,17 @@ class ReaderProcess:
 
     def _reported(self, answer: Dict[str, Any]) -> Exception:
         if answer["error"] == "open":
-            return SubmissionError(["the file is not an HDF5 file, or is damaged or cut short"])
+            return SubmissionError(
+                [f"the file is not an HDF5 file, or is damaged or cut short, or {_TOO_NEW}"]
+            )
         # Several arrays are read at a time; only a name that was asked for is repeated.
         said = answer.get("where")
         where = next((path for path in self._expected if path == said), self._where or "the file")
         if answer["error"] == "memory":
             self._where = where if self._expected else None
             return self._limit("ran out of memory")
-        return SubmissionError([f"{where}: the data cannot be read; damaged or cut short?"])
+        reasons = f"damaged or cut short, or {_TOO_NEW}?"
+        return SubmissionError([f"{where}: the data cannot be read; {reasons}"])
 
     def _died(self) -> Exception:
         assert self._process is not None
