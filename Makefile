@@ -30,7 +30,7 @@ test: $(VENV)/.dev  ## all tests
 	$(BIN)/python -m pytest
 
 test-remote: $(VENV)/.dev  ## the remote worker at length: 200 submissions, a Docker build's steps
-	NLB_REMOTE_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/remote -rP
+	NLB_REMOTE_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/remote tests/docker -rP
 
 lint: $(VENV)/.dev  ## ruff: style and formatting
 	$(BIN)/ruff check .
