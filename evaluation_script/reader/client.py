@@ -23,6 +23,7 @@ import numpy as np
 from ..errors import LimitError, SubmissionError
 from . import facts as reader_facts
 from . import wire
+from .sandbox import peak_memory_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,6 @@ class ReaderProcess:
         self._where: Optional[str] = None
         self._buffer: Optional[mmap.mmap] = None
         self._expected: Sequence[str] = ()
-        self.peak_bytes = 0
         try:
             self._start()
         except BaseException:
@@ -123,6 +123,11 @@ class ReaderProcess:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that the helper held; 0 where the platform does not say."""
+        return peak_memory_bytes(str(self._process.pid)) if self._process else 0
 
     def close(self) -> None:
         """End the helper and free the buffer."""
@@ -240,9 +245,6 @@ class ReaderProcess:
             raise self._died()
         if "error" in answer:
             raise self._reported(answer)
-        peak = answer.get("peak_bytes")
-        if isinstance(peak, int):
-            self.peak_bytes = max(self.peak_bytes, peak)
         return answer
 
     def _read(self, count: int) -> Optional[bytes]:
