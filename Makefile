@@ -30,7 +30,7 @@ test: $(VENV)/.dev  ## all tests
 	$(BIN)/python -m pytest
 
 test-remote: $(VENV)/.dev  ## the remote worker at length: 200 submissions, a Docker build's steps
-	NLB_REMOTE_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/remote -rP
+	NLB_REMOTE_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/remote tests/docker -rP
 
 test-phase2: $(VENV)/.dev  ## batches at length: 60 submissions, killed three times, and on a cluster
 	NLB_PHASE2_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/phase2
