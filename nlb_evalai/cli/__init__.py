@@ -23,8 +23,8 @@ COMMANDS: Dict[str, str] = {
     "inputs": "nlb_evalai.cli.inputs:inputs",
     "report": "nlb_evalai.cli.report:report",
     "sample": "nlb_evalai.cli.sample:sample",
-    "worker": "nlb_evalai.cli.worker:worker",
     "score": "nlb_evalai.cli.score:score",
+    "worker": "nlb_evalai.cli.worker:worker",
 }
 
 
