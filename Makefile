@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-fast test-remote test-phase2 test-browser bench-batch lint types bundle bench-ground-truth clean
+.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle pages bench bench-ground-truth fuzz clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -36,7 +36,7 @@ test-phase2: $(VENV)/.dev  ## batches at length: 60 submissions, killed three ti
 	NLB_PHASE2_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/phase2
 
 test-browser: $(VENV)/.dev  ## open the report in headless Chromium (installed where apt can)
-	command -v chromium >/dev/null || apt-get install -y -qq chromium
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	$(BIN)/python -m pytest tests/browser/check_report.py
 
 bench-batch: $(VENV)/.dev  ## throughput of one and of two pinned workers
