@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-fast test-remote lint types bundle bench-ground-truth clean
+.PHONY: help venv venv-dev dry-run fuzz test test-fast test-remote lint types bundle bench-ground-truth clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -31,6 +31,9 @@ test: $(VENV)/.dev  ## all tests
 
 test-remote: $(VENV)/.dev  ## the remote worker at length: 200 submissions, a Docker build's steps
 	NLB_REMOTE_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/remote -rP
+
+fuzz: $(VENV)/.dev  ## two thousand mutated submissions, each score held against the reference
+	$(BIN)/python -m tests.fuzz --count 2000
 
 lint: $(VENV)/.dev  ## ruff: style and formatting
 	$(BIN)/ruff check .
