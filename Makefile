@@ -42,6 +42,9 @@ test-browser: $(VENV)/.dev  ## open the report in headless Chromium (installed w
 bench-batch: $(VENV)/.dev  ## throughput of one and of two pinned workers
 	$(BIN)/python benchmarks/batch.py
 
+fuzz: $(VENV)/.dev  ## two thousand mutated submissions, each score held against the reference
+	$(BIN)/python -m tests.fuzz --count 2000
+
 lint: $(VENV)/.dev  ## ruff: style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

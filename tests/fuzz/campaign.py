@@ -71,7 +71,12 @@ class Tally:
     slowest_seconds: float = 0.0
 
     def note(
-        self, seed: int, done: str, answer: Dict[str, Any], reference: Dict[str, Any], seconds: float
+        self,
+        seed: int,
+        done: str,
+        answer: Dict[str, Any],
+        reference: Dict[str, Any],
+        seconds: float,
     ) -> None:
         self.counts["mutants"] += 1
         self.slowest_seconds = max(self.slowest_seconds, seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import textwrap
 from pathlib import Path
 from typing import Callable, Iterator, List
@@ -37,7 +36,7 @@ def open_descriptors() -> List[str]:
     found = []
     for entry in folder.iterdir() if folder.exists() else ():
         try:
-            found.append(os.readlink(entry))
+            found.append(str(entry.readlink()))
         except OSError:
             continue  # the listing's own
     return sorted(found)

@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
-from evaluation_script.reader.client import Limits
-from evaluation_script.main import score
 from evaluation_script.errors import SubmissionError
+from evaluation_script.main import score
+from evaluation_script.reader.client import Limits
 
 from .arena import MAZE, Arena, rates, shapes
 
@@ -161,7 +161,7 @@ def test_a_file_of_absurd_size_is_refused_unread(arena: Arena, tmp_path: Path) -
     with path.open("r+b") as stream:
         stream.truncate(1 << 40)
     arena.refused(path, "a file of 1048576 MiB, expected at most")
-    with pytest.raises(SubmissionError, match="a file of .* MiB"):
+    with pytest.raises(SubmissionError, match=r"a file of .* MiB"):
         score(arena.truth, arena.honest, "val", limits=Limits(file_bytes=1000))
 
 
@@ -172,9 +172,7 @@ def test_large_chunks_within_the_limit_score(arena: Arena) -> None:
     def roomy(**options: Any) -> Callable[..., Any]:
         def make(group: h5py.Group, array: str) -> None:
             chunks = (64, 256, 256)  # 16 MiB
-            group.create_dataset(
-                array, data=values, chunks=chunks, maxshape=(None,) * 3, **options
-            )
+            group.create_dataset(array, data=values, chunks=chunks, maxshape=(None,) * 3, **options)
 
         return make
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from evaluation_script.annotation import Annotation
+from evaluation_script.errors import InternalError, LimitError
 from evaluation_script.reader.client import ReaderProcess
 from evaluation_script.suite import NLB21
 
@@ -45,9 +47,7 @@ def proc(reader: ReaderProcess, name: str) -> Path:
 
 
 def test_the_reader_runs_as_nobody_without_privileges(reader: ReaderProcess) -> None:
-    status = dict(
-        line.split(":\t", 1) for line in proc(reader, "status").read_text().splitlines()
-    )
+    status = dict(line.split(":\t", 1) for line in proc(reader, "status").read_text().splitlines())
     assert status["NoNewPrivs"].strip() == "1"
     if os.geteuid() == 0:
         assert status["Uid"].split() == ["65534"] * 4
@@ -76,7 +76,7 @@ def test_the_reader_has_nothing_open_but_the_submission(
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("the descriptors of an undumpable process are for root to see")
-    targets = {os.readlink(entry) for entry in proc(reader, "fd").iterdir()}
+    targets = {str(entry.readlink()) for entry in proc(reader, "fd").iterdir()}
     files = {name for name in targets if name.startswith("/")} - {os.devnull}
     assert {name for name in files if "memfd:" not in name} == {str(arena.honest)}
     maps = proc(reader, "maps").read_text()
@@ -153,10 +153,8 @@ def test_a_scorer_with_few_free_descriptors_still_gets_a_confined_reader(arena: 
         arena.check_honest()
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(held) + 5, hard))
         # What is short is the server; the participant's file is not blamed.
-        try:
+        with contextlib.suppress(LimitError, InternalError):
             arena.check_honest()
-        except Exception as error:
-            assert "submission rejected" not in str(error)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for descriptor in held:

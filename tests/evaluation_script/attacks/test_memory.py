@@ -104,7 +104,9 @@ def test_small_hostile_files_take_little_memory(arena: Arena) -> None:
         "largest chunks, shuffled": arena.new(
             one_chunk("heldout", squeezed, most, shuffle=True, **gzip)
         ),
-        "largest chunks, incompressible": arena.new(one_chunk("eval_rates_heldout", stored, most, shuffle=True, **gzip)),  # fmt: skip  # noqa: E501
+        "largest chunks, incompressible": arena.new(
+            one_chunk("eval_rates_heldout", stored, most, shuffle=True, **gzip)
+        ),
         "largest chunks, checksummed": arena.new(
             one_chunk("eval_rates_heldout", squeezed + bytes(4), most, fletcher32=True, **gzip)
         ),

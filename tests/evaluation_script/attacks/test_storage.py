@@ -65,9 +65,7 @@ def test_virtual_datasets_without_end_are_refused(arena: Arena) -> None:
         space = h5py.h5s.create_simple(SHAPE, (h5py.h5s.UNLIMITED, *SHAPE[1:]))
         create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         source = h5py.h5s.create_simple((1, *SHAPE[1:]))
-        space.select_hyperslab(
-            (0, 0, 0), (h5py.h5s.UNLIMITED, 1, 1), (1, 1, 1), (1, *SHAPE[1:])
-        )
+        space.select_hyperslab((0, 0, 0), (h5py.h5s.UNLIMITED, 1, 1), (1, 1, 1), (1, *SHAPE[1:]))
         create.set_virtual(space, str(arena.folder / "truth%b.h5").encode(), b"/x", source)
         h5py.h5d.create(group.id, array.encode(), h5py.h5t.IEEE_F32LE, space, create)
 
@@ -103,6 +101,7 @@ def test_a_reader_that_is_asked_all_the_same_cannot_reach_the_truth(
     part = Part(f"{MAZE}/{ARRAY}", 0, EVAL, (BINS[MAZE], HELDOUT), np.dtype("f4"))
     with h5py.File(arena.truth) as file:
         loot = file[LOOT][()]
+    refusal = "the data cannot be read"
     descriptor = os.open(path, os.O_RDONLY)
     try:
         with ReaderProcess(descriptor) as reader:
@@ -113,9 +112,10 @@ def test_a_reader_that_is_asked_all_the_same_cannot_reach_the_truth(
                     assert np.unique(block).size == 1
                     del block
             except EvaluationError as error:
-                assert "the data cannot be read" in str(error)
+                refusal = str(error)
     finally:
         os.close(descriptor)
+    assert "the data cannot be read" in refusal
 
 
 def test_never_written_chunks_score_as_the_fill_value_and_are_reported(arena: Arena) -> None:

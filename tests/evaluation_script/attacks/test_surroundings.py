@@ -159,9 +159,7 @@ def test_without_memory_files_a_temporary_one_serves(
     monkeypatch.undo()
 
 
-def test_a_full_disk_is_the_servers_matter(
-    arena: Arena, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_the_servers_matter(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -57,9 +57,7 @@ REFUSED: Dict[str, Any] = {
 
 
 def test_other_types_than_real_numbers_are_refused_by_name(arena: Arena) -> None:
-    cases = {
-        arena.swap(make): (f"{MAZE}/{ARRAY}: ", words) for make, words in REFUSED.values()
-    }
+    cases = {arena.swap(make): (f"{MAZE}/{ARRAY}: ", words) for make, words in REFUSED.values()}
     arena.refused_all(cases)
 
 
