@@ -80,7 +80,7 @@ def main() -> None:
             answer = {"error": "memory", "where": None}
         except Exception:  # noqa: BLE001
             answer = {"error": "data", "where": None}
-        send({**answer, "peak_bytes": sandbox.peak_memory_bytes()})
+        send(answer)
     # Straight out: closing a damaged file in the HDF5 library could only go wrong.
     os._exit(0)
 

@@ -23,6 +23,7 @@ import numpy as np
 from ..errors import LimitError, SubmissionError
 from . import facts as reader_facts
 from . import wire
+from .sandbox import peak_memory_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,9 @@ with contextlib.suppress(ImportError):  # Windows
 
     _SEALS = sum(getattr(fcntl, f"F_SEAL_{what}", 0) for what in ("SHRINK", "GROW", "SEAL"))
 
+#: what HDF5 itself cannot tell from damage
+_TOO_NEW = "written with libver='latest' by a newer HDF5 library than the server's"
+
 _ALIGNMENT = 64
 #: the most that one read may hold; pages of the buffer that stay unused cost no memory
 MAX_READ_BYTES = 24 << 20
@@ -108,7 +112,6 @@ class ReaderProcess:
         self._where: Optional[str] = None
         self._buffer: Optional[mmap.mmap] = None
         self._expected: Sequence[str] = ()
-        self.peak_bytes = 0
         try:
             self._start()
         except BaseException:
@@ -120,6 +123,11 @@ class ReaderProcess:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that the helper held; 0 where the platform does not say."""
+        return peak_memory_bytes(str(self._process.pid)) if self._process else 0
 
     def close(self) -> None:
         """End the helper and free the buffer."""
@@ -237,9 +245,6 @@ class ReaderProcess:
             raise self._died()
         if "error" in answer:
             raise self._reported(answer)
-        peak = answer.get("peak_bytes")
-        if isinstance(peak, int):
-            self.peak_bytes = max(self.peak_bytes, peak)
         return answer
 
     def _read(self, count: int) -> Optional[bytes]:
@@ -272,14 +277,17 @@ class ReaderProcess:
 
     def _reported(self, answer: Dict[str, Any]) -> Exception:
         if answer["error"] == "open":
-            return SubmissionError(["the file is not an HDF5 file, or is damaged or cut short"])
+            return SubmissionError(
+                [f"the file is not an HDF5 file, or is damaged or cut short, or {_TOO_NEW}"]
+            )
         # Several arrays are read at a time; only a name that was asked for is repeated.
         said = answer.get("where")
         where = next((path for path in self._expected if path == said), self._where or "the file")
         if answer["error"] == "memory":
             self._where = where if self._expected else None
             return self._limit("ran out of memory")
-        return SubmissionError([f"{where}: the data cannot be read; damaged or cut short?"])
+        reasons = f"damaged or cut short, or {_TOO_NEW}?"
+        return SubmissionError([f"{where}: the data cannot be read; {reasons}"])
 
     def _died(self) -> Exception:
         assert self._process is not None

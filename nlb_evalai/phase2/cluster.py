@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator
 
 from nlb_evalai.errors import ToolError
 from nlb_evalai.phase2.pool import crashed
-from nlb_evalai.phase2.task import Outcome, Task, score_task
+from nlb_evalai.phase2.task import FAILED, Outcome, Task, score_task
 
 #: tasks handed out per worker thread: enough to keep them busy, few enough for the scheduler
 _AHEAD = 4
@@ -59,10 +59,28 @@ def run_cluster(
                 futures.append(future)
             return futures
 
-        queue = as_completed(more(_AHEAD * max(1, sum(client.nthreads().values()))))
+        ahead = _AHEAD * max(1, sum(client.nthreads().values()))
+        queue = as_completed(more(ahead), loop=client.loop)
         for future in queue:
             task = handed.pop(future.key)
-            # A task raises nothing itself: an error means that its workers died.
-            yield future.result() if future.status == "finished" else crashed(task)
+            yield _outcome(future, task)
             future.release()
             queue.update(more(1))
+
+
+def _outcome(future: Any, task: Task) -> Outcome:
+    """A task raises nothing itself: an error is its workers' death, or their set-up."""
+    from distributed.scheduler import KilledWorker
+
+    if future.status == "finished":
+        outcome: Outcome = future.result()
+        return outcome
+    if future.status != "error":
+        raise ClusterError(
+            "the cluster went away; what is scored is kept, the same command goes on"
+        )
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        return crashed(task)
+    text = f"the cluster could not run it: {type(error).__name__}: {error}"
+    return Outcome(task.source, FAILED, kind="internal", error=text)

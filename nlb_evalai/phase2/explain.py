@@ -18,9 +18,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> List[str]:
 def cell(value: Any) -> str:
     """A value fit for a cell of a Markdown table."""
     text = " ".join(str("" if value is None else value).split())
-    for mark in ("\\", "|", "<", "[", "*", "_", "`"):
+    for mark in ("\\", "|", "[", "*", "_", "`"):
         text = text.replace(mark, "\\" + mark)
-    return text
+    return text.replace("<", "&lt;")
 
 
 def sentence(said: Mapping[str, Any], named: Named = lambda team: team, decimals: int = 6) -> str:

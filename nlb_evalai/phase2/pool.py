@@ -31,8 +31,7 @@ def run_pool(
         suspects = yield from _until_broken(source, workers, work)
         if suspects is None:
             return
-        for task in suspects:
-            yield _alone(task, work)
+        yield from _one_by_one(suspects, work)
 
 
 def _until_broken(
@@ -63,12 +62,17 @@ def _until_broken(
         _end(executor)
 
 
-def _alone(task: Task, work: Callable[[Task], Outcome]) -> Outcome:
+def _one_by_one(tasks: List[Task], work: Callable[[Task], Outcome]) -> Iterator[Outcome]:
     executor = _executor(1)
     try:
-        return executor.submit(work, task).result()
-    except BrokenProcessPool:
-        return crashed(task)
+        for task in tasks:
+            try:
+                outcome = executor.submit(work, task).result()
+            except BrokenProcessPool:
+                outcome = crashed(task)
+                _end(executor)
+                executor = _executor(1)
+            yield outcome
     finally:
         _end(executor)
 

@@ -14,7 +14,7 @@ import requests
 from .client import USER_AGENT, reason, without_query
 from .errors import FetchError, FileRefused, RemoteError
 
-_PIECE_BYTES = 1 << 18
+_PIECE_BYTES = 1 << 16
 _CONNECT_SECONDS = 10.0
 _STALL_SECONDS = 60.0
 #: tries in a row that bring no byte

@@ -288,7 +288,8 @@ class Loop:
                 held.rest_seconds = self._policy.takeover_seconds
                 raise
         self._count(sent)
-        say(logging.INFO, sent, message.submission)
+        why = {"why": outcome["stderr"]} if sent == "failed" else {}
+        say(logging.INFO, sent, message.submission, **why)
         return self._delete(held)
 
     def _send(self, held: _Held, outcome: Mapping[str, Any]) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from nlb_evalai.errors import ToolError
 from nlb_evalai.remote.health import problem
+from nlb_evalai.remote.service import find_annotations, within_memory
 from tests.nlb_evalai.remote.conftest import until
 from tests.nlb_evalai.remote.standin import TOKEN, Trouble
 
@@ -35,15 +37,15 @@ def test_a_queue_is_worked_off_and_the_scores_arrive(standin, start, tiny):
     assert worker.said == "worker ended: 1 failed, 3 finished\n"
 
 
-@pytest.mark.parametrize("status", ["finished", "failed", "cancelled"])
-def test_a_settled_submission_is_not_scored_again(standin, start, tiny, status):
+def test_a_settled_submission_is_not_scored_again(standin, start, tiny):
     server = standin()
-    pk = server.submit(tiny.files["mean"])
-    server.submissions[pk].status = status
+    for status in ("finished", "failed", "cancelled"):
+        server.submissions[server.submit(tiny.files["mean"])].status = status
     worker = start(server, "--once")
     assert worker.wait() == 0
     assert server.queue == []
-    assert server.submissions[pk].updates == []
+    assert list(server.statuses().values()) == ["finished", "failed", "cancelled"]
+    assert server.violations == []
     assert server.storage_requests == []
 
 
@@ -260,10 +262,27 @@ def test_what_a_killed_worker_left_is_swept(standin, start, tiny, tmp_path):
     assert not left.exists()
 
 
-def test_annotations_that_are_missing_are_all_named(tmp_path: Path):
-    from nlb_evalai.errors import ToolError
-    from nlb_evalai.remote.service import find_annotations
+def test_annotations_are_found_by_phase_as_files_or_pointers(tmp_path: Path):
+    for name in ("val.h5", "test.yaml", "README.md"):
+        (tmp_path / name).touch()
+    assert {p: f.name for p, f in find_annotations([str(tmp_path)]).items()} == {
+        "test": "test.yaml",
+        "val": "val.h5",
+    }
+    found = find_annotations([f"test={tmp_path / 'val.h5'}", str(tmp_path / "val.h5")])
+    assert sorted(found) == ["test", "val"]
+    with pytest.raises(ToolError, match=r"phase val has .*val\.h5 already"):
+        find_annotations([str(tmp_path), str(tmp_path / "val.h5")])
 
+
+def test_concurrency_stays_within_memory():
+    assert within_memory(4, None) == 4
+    assert within_memory(4, 2048) == 3
+    with pytest.raises(ToolError, match="found 100 MiB, expected at least 640"):
+        within_memory(1, 100)
+
+
+def test_annotations_that_are_missing_are_all_named(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ToolError) as caught:
         find_annotations([str(tmp_path / "empty"), "test=nowhere.h5"])
