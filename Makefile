@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-fast lint types bundle bench-ground-truth clean
+<<<<<<< HEAD
+.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle pages bench bench-ground-truth fuzz clean
+=======
+.PHONY: help venv venv-dev dry-run fuzz test test-fast test-remote test-phase2 test-browser bench-batch lint types bundle bench-ground-truth clean
+>>>>>>> attack
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -28,6 +32,22 @@ dry-run: $(VENV)/.run  ## build the bundle, load it as EvalAI does, score the em
 
 test: $(VENV)/.dev  ## all tests
 	$(BIN)/python -m pytest
+
+test-remote: $(VENV)/.dev  ## the remote worker at length: 200 submissions, a Docker build's steps
+	NLB_REMOTE_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/remote tests/docker -rP
+
+test-phase2: $(VENV)/.dev  ## batches at length: 60 submissions, killed three times, and on a cluster
+	NLB_PHASE2_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/phase2
+
+test-browser: $(VENV)/.dev  ## open the report in headless Chromium (installed where apt can)
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+	$(BIN)/python -m pytest tests/browser/check_report.py
+
+bench-batch: $(VENV)/.dev  ## throughput of one and of two pinned workers
+	$(BIN)/python benchmarks/batch.py
+
+fuzz: $(VENV)/.dev  ## two thousand mutated submissions, each score held against the reference
+	$(BIN)/python -m tests.fuzz --count 2000
 
 lint: $(VENV)/.dev  ## ruff: style and formatting
 	$(BIN)/ruff check .

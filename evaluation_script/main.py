@@ -86,6 +86,7 @@ def _answer(card: Scorecard, suite: Suite) -> Dict[str, Any]:
     return answer
 
 
+@np.errstate(all="ignore")  # what overflows becomes an undefined score, not a warning
 def score(
     test_annotation_file: PathLike,
     user_submission_file: PathLike,

@@ -52,7 +52,7 @@ class DatasetScorer:
         for metric in truth.layout.dataset.metrics:
             if metric.key in truth.unfit:
                 self._left_out[metric.key] = TRUTH_UNFIT
-            elif metric is FP_BPS and "forward" not in parts:
+            elif metric == FP_BPS and "forward" not in parts:
                 self._left_out[metric.key] = NO_FORWARD
             else:
                 self._metrics[metric.key] = makers[metric.key]()

@@ -20,7 +20,7 @@ from .suite import VEL_R2, Suite
 
 #: gzip, shuffle, checksum, LZF: what h5py, MATLAB, Julia and R write without plug-ins
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
-_MAX_CHUNK_BYTES = 64 << 20
+MAX_CHUNK_BYTES = 32 << 20
 _MAX_CHUNKS = 1 << 20
 _MAX_NEURONS = 4096
 _MAX_ROOT_MEMBERS = 256
@@ -314,8 +314,8 @@ def _chunk_problem(
     for size, extent in zip(chunks, shape):
         n_bytes *= size
         count *= -(-extent // size)
-    if n_bytes > _MAX_CHUNK_BYTES:
-        return f"chunks of {n_bytes >> 20} MiB, expected at most {_MAX_CHUNK_BYTES >> 20} MiB each"
+    if n_bytes > MAX_CHUNK_BYTES:
+        return f"chunks of {n_bytes >> 20} MiB, expected at most {MAX_CHUNK_BYTES >> 20} MiB each"
     if count > _MAX_CHUNKS:
         return f"stored in {count} chunks, expected at most {_MAX_CHUNKS}: write larger chunks"
     return None

@@ -98,6 +98,15 @@ def check_submission(
                 pass
         report.problems = audit.problems
         report.notes = inspection.notes + audit.notes
+        if (
+            annotation is None
+            and phase.nan_where_unscored
+            and any("NaN" in n for n in report.notes)
+        ):
+            report.notes.append(
+                "NaN may stand in bins that no metric uses; only a truth file (--annotations) "
+                "can tell which these are"
+            )
         if report.accepted:
             _say_what_is_scored(report, inspection)
     except SubmissionError as error:

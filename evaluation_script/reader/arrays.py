@@ -16,11 +16,11 @@ from typing import Any, Optional, Sequence, Tuple
 import numpy as np
 from h5py import h5d, h5s, h5t, h5z
 
-_inflater: Any
 try:  # the same format, inflated about twice as fast
-    from isal import isal_zlib as _inflater
+    from isal import isal_zlib
 except ImportError:
-    _inflater = zlib
+    isal_zlib = None  # type: ignore[assignment]
+_inflater: Any = isal_zlib or zlib
 
 _STANDARD_TYPES = tuple(
     getattr(h5t, name)

@@ -23,6 +23,7 @@ import numpy as np
 from ..errors import LimitError, SubmissionError
 from . import facts as reader_facts
 from . import wire
+from .sandbox import peak_memory_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ _CRASHES = tuple(
 class Limits:
     """What the helper may use; past a limit it is ended and the submission refused."""
 
-    memory_bytes: int = 224 << 20
+    memory_bytes: int = 128 << 20
     cpu_seconds: int = 600
     answer_seconds: float = 180.0
     total_seconds: float = 1800.0
@@ -71,11 +72,15 @@ with contextlib.suppress(ImportError):  # Windows
 
     _SEALS = sum(getattr(fcntl, f"F_SEAL_{what}", 0) for what in ("SHRINK", "GROW", "SEAL"))
 
+#: what HDF5 itself cannot tell from damage
+_TOO_NEW = "written with libver='latest' by a newer HDF5 library than the server's"
+
 _ALIGNMENT = 64
-SLOTS = 4
 #: the most that one read may hold; pages of the buffer that stay unused cost no memory
 MAX_READ_BYTES = 24 << 20
-_BUFFER_BYTES = SLOTS * MAX_READ_BYTES
+_BUFFER_BYTES = 3 * MAX_READ_BYTES
+#: reads are ahead by one less, and by less still where they are so large that fewer fit
+_MAX_SLOTS = 4
 
 
 def _slot_bytes(read: Read) -> int:
@@ -107,7 +112,6 @@ class ReaderProcess:
         self._where: Optional[str] = None
         self._buffer: Optional[mmap.mmap] = None
         self._expected: Sequence[str] = ()
-        self.peak_bytes = 0
         try:
             self._start()
         except BaseException:
@@ -119,6 +123,11 @@ class ReaderProcess:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that the helper held; 0 where the platform does not say."""
+        return peak_memory_bytes(str(self._process.pid)) if self._process else 0
 
     def close(self) -> None:
         """End the helper and free the buffer."""
@@ -155,17 +164,18 @@ class ReaderProcess:
         slot_bytes = max((_slot_bytes(read) for read in reads), default=0)
         assert slot_bytes <= MAX_READ_BYTES
         assert self._buffer is not None
+        slots = min(_MAX_SLOTS, _BUFFER_BYTES // max(slot_bytes, 1))
         upcoming = 0
         for index, read in enumerate(reads):
-            # The slot of the block before is free again: keep all the others busy.
-            while upcoming < len(reads) and upcoming < index + SLOTS - 1:
-                self._send(_request(reads[upcoming], upcoming % SLOTS * slot_bytes))
-                upcoming += 1
             self._expected = [part.path for part in read]
             self._where = read[0].path
+            # The slot of the block before is free again: keep all the others busy.
+            while upcoming < len(reads) and upcoming < index + slots - 1:
+                self._send(_request(reads[upcoming], upcoming % slots * slot_bytes))
+                upcoming += 1
             self._receive()
             arrays = []
-            for part, begin in zip(read, _offsets(read, index % SLOTS * slot_bytes)):
+            for part, begin in zip(read, _offsets(read, index % slots * slot_bytes)):
                 shape = (part.stop - part.start, *part.shape)
                 count = shape[0] * shape[1] * shape[2]
                 block = np.frombuffer(self._buffer, part.dtype, count, begin)
@@ -235,9 +245,6 @@ class ReaderProcess:
             raise self._died()
         if "error" in answer:
             raise self._reported(answer)
-        peak = answer.get("peak_bytes")
-        if isinstance(peak, int):
-            self.peak_bytes = max(self.peak_bytes, peak)
         return answer
 
     def _read(self, count: int) -> Optional[bytes]:
@@ -270,14 +277,17 @@ class ReaderProcess:
 
     def _reported(self, answer: Dict[str, Any]) -> Exception:
         if answer["error"] == "open":
-            return SubmissionError(["the file is not an HDF5 file, or is damaged or cut short"])
+            return SubmissionError(
+                [f"the file is not an HDF5 file, or is damaged or cut short, or {_TOO_NEW}"]
+            )
         # Several arrays are read at a time; only a name that was asked for is repeated.
         said = answer.get("where")
         where = next((path for path in self._expected if path == said), self._where or "the file")
         if answer["error"] == "memory":
             self._where = where if self._expected else None
             return self._limit("ran out of memory")
-        return SubmissionError([f"{where}: the data cannot be read; damaged or cut short?"])
+        reasons = f"damaged or cut short, or {_TOO_NEW}?"
+        return SubmissionError([f"{where}: the data cannot be read; {reasons}"])
 
     def _died(self) -> Exception:
         assert self._process is not None
@@ -372,5 +382,5 @@ def _environment() -> Dict[str, str]:
         "HDF5_USE_FILE_LOCKING": "FALSE",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
-        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_ARENA_MAX": "1",
     }

@@ -7,7 +7,7 @@ within bounds, or no answer at all.
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, FrozenSet, Mapping, Sequence
 
 _LINKS = frozenset({"hard", "soft", "external", "user-defined"})
 _KINDS = frozenset({"group", "dataset", "datatype", "damaged object"})
@@ -66,15 +66,15 @@ def _check_names(facts: Mapping[str, Any]) -> None:
 
 def _is_hard(facts: Any, kind: str) -> bool:
     """Whether a member is a real object of that kind, after checking that it is any at all."""
-    _need(isinstance(facts, dict) and facts.get("link") in _LINKS)
+    _need(isinstance(facts, dict) and _is_one_of(facts.get("link"), _LINKS))
     if facts["link"] != "hard":
         return False
-    _need(facts.get("kind") in _KINDS)
+    _need(_is_one_of(facts.get("kind"), _KINDS))
     return bool(facts["kind"] == kind)
 
 
 def _check_array(facts: Mapping[str, Any]) -> None:
-    _need(facts.get("layout") in _LAYOUTS)
+    _need(_is_one_of(facts.get("layout"), _LAYOUTS))
     _need(_is_count(facts.get("external")) and _is_count(facts.get("stored_bytes")))
     shape, chunks, dtype = facts.get("shape"), facts.get("chunks"), facts.get("dtype")
     _need(shape is None or _are_counts(shape))
@@ -87,6 +87,10 @@ def _check_array(facts: Mapping[str, Any]) -> None:
     _need(dtype is None or (isinstance(dtype, str) and _NUMBER_TYPE.fullmatch(dtype) is not None))
     words = facts.get("type_class")
     _need(isinstance(words, str) and _WORDS.fullmatch(words) is not None)
+
+
+def _is_one_of(value: object, words: FrozenSet[str]) -> bool:
+    return isinstance(value, str) and value in words
 
 
 def _is_count(value: object) -> bool:

@@ -108,9 +108,22 @@ def _address_space() -> int:
         return int(stream.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def peak_memory_bytes() -> int:
-    """The most resident memory this process ever had; 0 where the platform does not say."""
-    if resource is None:
+def peak_memory_bytes(process: str = "self") -> int:
+    """The most resident memory a process ever had; 0 where the platform does not say.
+
+    Parameters
+    ----------
+    process : str
+        A process id. ``getrusage`` would start from the peak of the process that started this one.
+    """
+    try:
+        with open(f"/proc/{process}/status") as stream:  # noqa: PTH123
+            peaks = [line.split()[1] for line in stream if line.startswith("VmHWM:")]
+    except OSError:
+        peaks = []
+    if peaks:
+        return int(peaks[0]) * 1024
+    if process != "self" or resource is None:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -15,12 +15,16 @@ from nlb_evalai.errors import ToolError
 #: command -> "module:attribute", imported only when the command runs
 COMMANDS: Dict[str, str] = {
     "annotations": "nlb_evalai.cli.annotations:annotations_group",
+    "award": "nlb_evalai.cli.award:award",
     "baseline": "nlb_evalai.cli.baseline:baseline",
     "bundle": "nlb_evalai.cli.bundle:bundle",
     "check": "nlb_evalai.cli.check:check",
     "dry-run": "nlb_evalai.cli.dry_run:dry_run",
     "inputs": "nlb_evalai.cli.inputs:inputs",
+    "report": "nlb_evalai.cli.report:report",
     "sample": "nlb_evalai.cli.sample:sample",
+    "score": "nlb_evalai.cli.score:score",
+    "worker": "nlb_evalai.cli.worker:worker",
 }
 
 

@@ -12,6 +12,7 @@ from typing import Dict, List, NamedTuple
 import jinja2
 
 from evaluation_script.layout import official_layout
+from evaluation_script.submission import MAX_CHUNK_BYTES
 from evaluation_script.suite import NLB21, Dataset, Phase, Suite
 
 #: page (its file name in templates/) -> source
@@ -94,6 +95,7 @@ def render_pages(suite: Suite = NLB21) -> Dict[str, str]:
         "shapes": {phase.codename: shape_rows(suite, phase) for phase in suite.phases},
         "phases": {phase.codename: phase for phase in suite.phases},
         "repository": "https://github.com/neurallatents/nlb_tools",
+        "max_chunk_mib": MAX_CHUNK_BYTES >> 20,
         "paper": "https://arxiv.org/abs/2109.04463",
     }
     return {page: environment.get_template(f"{page}.j2").render(context) for page in PAGES}

@@ -27,7 +27,7 @@ PINS: Dict[str, str] = {
 }
 #: Newest release for that Python of what is not there; a newer one cannot be installed.
 NEWEST: Dict[str, str] = {"h5py": "3.14.0"}
-#: import name -> distribution, where they differ
+#: import name -> the distribution that brings it, where they differ
 _DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",

@@ -94,8 +94,7 @@ def test_boards_fit_terminals_of_any_width_and_lose_no_label(width):
     splits = challenge.splits_of(phase)
     output = {
         "result": [
-            {split.split: dict.fromkeys(split.leaderboard.labels, -0.12345)}
-            for split in splits
+            {split.split: dict.fromkeys(split.leaderboard.labels, -0.12345)} for split in splits
         ]
     }
     text = io.StringIO()

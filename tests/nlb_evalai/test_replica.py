@@ -14,6 +14,7 @@ import pytest
 
 from nlb_evalai.challenge import ConfigError
 from nlb_evalai.errors import ToolError
+from nlb_evalai.replica.pins import PINS, script_problems
 from nlb_evalai.replica.worker import Replica, ReplicaError
 from tests.nlb_evalai import toy
 
@@ -175,6 +176,14 @@ def test_a_file_that_is_left_open_is_a_problem(tmp_path):
     assert "left a file open" in str(problem)
 
 
+def test_the_memory_of_the_worker_is_told_and_not_that_of_this_process(tmp_path):
+    ballast = np.ones((300, 1 << 17))  # 300 MiB, here
+    submission = toy.write_submission(tmp_path / "s.h5", {})
+    with Replica(_bundle(tmp_path, "told = len(bytearray(50 << 20))")) as replica:
+        assert 50 < replica.score(submission, "val").peak_mib < 200
+    assert ballast.size
+
+
 def test_the_submission_itself_is_not_touched(tmp_path):
     submission = toy.write_submission(tmp_path / "s.h5", {"result": []})
     before = submission.read_bytes()
@@ -304,3 +313,14 @@ def test_the_child_needs_the_standard_library_only():
         check=True,
     )
     assert "has no evaluate" in finished.stdout
+
+
+def test_the_pinned_test_environment_is_the_worker_that_the_replica_knows():
+    text = (Path(__file__).parents[1] / "requirements-evalai.txt").read_text()
+    pinned = dict(line.split("==") for line in text.splitlines() if "==" in line)
+    assert {"numpy", "scipy", "scikit-learn", "boto3"} <= set(pinned)
+    assert pinned == {name: PINS[name] for name in pinned}
+
+
+def test_the_script_of_this_project_can_run_there():
+    assert script_problems(Path(__file__).parents[2] / "evaluation_script") == []

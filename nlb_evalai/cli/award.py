@@ -1,0 +1,81 @@
+"""``nlb-evalai award``: ranks and prizes by the rules, explained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import List, Optional
+
+import click
+
+from evaluation_script.suite import NLB21
+from nlb_evalai.errors import ToolError
+from nlb_evalai.phase2.award import make_award
+from nlb_evalai.phase2.decisions import Override, read_judges, read_overrides
+from nlb_evalai.phase2.explain import explained, ranks_csv, sentence, usd
+from nlb_evalai.phase2.export import read_export
+from nlb_evalai.phase2.rulebook import DEFAULT_RULES, load_rules
+from nlb_evalai.phase2.store import Store
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--store", "store_path", required=True, type=click.Path(path_type=Path))
+@click.option("--entries", required=True, type=_FILE, help="EvalAI's CSV export of submissions.")
+@click.option("--overrides", type=_FILE, help="CSV: id or team, action, reason.")
+@click.option("--judges", type=_FILE, help="CSV: team, judge, criterion, score.")
+@click.option(
+    "--rules", type=_FILE, default=DEFAULT_RULES, show_default="NLB'21 phase 2", help="Rules file."
+)
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+def award(
+    store_path: Path,
+    entries: Path,
+    overrides: Optional[Path],
+    judges: Optional[Path],
+    rules: Path,
+    out: Path,
+) -> None:
+    """Rank, award and explain: award.json, award.md and ranks.csv in a folder.
+
+    They name teams with private entries: they are for organizers. The report is for everyone.
+    """
+    rulebook = load_rules(rules)
+    title = rulebook.suite.phase(rulebook.phase).title
+    with Store(store_path, suite=NLB21.name) as store:
+        if not store.current(rulebook.phase):
+            held = ", ".join(f"{n} of {phase}" for phase, n in store.phases().items()) or "nothing"
+            raise ToolError(f"{store_path}: no submission of phase {rulebook.phase}; found {held}")
+        export = read_export(entries, (rulebook.phase, title))
+        warnings = list(export.warnings)
+        said: List[Override] = []
+        scores = None
+        if overrides is not None:
+            said, more = read_overrides(overrides, export.entries)
+            warnings += more
+        if judges is not None:
+            if rulebook.judging is None:
+                raise ToolError(f"{judges}: these rules have no judges")
+            scores, more = read_judges(judges, rulebook.judging, export.entries)
+            warnings += more
+        result = make_award(store, rulebook, export.entries, said, scores)
+    result["warnings"] = warnings + result["warnings"]
+    out.mkdir(parents=True, exist_ok=True)
+    encoded = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
+    (out / "award.json").write_text(encoded + "\n", encoding="utf-8")
+    (out / "award.md").write_text(explained(result), encoding="utf-8")
+    (out / "ranks.csv").write_text(ranks_csv(result), encoding="utf-8")
+    for warning in result["warnings"]:
+        click.echo(f"warning: {warning}", err=True)
+    for prize in result["prizes"]:
+        winners = ", ".join(f"{one['team']} ({usd(one['usd'])})" for one in prize["winners"])
+        click.echo(f"{prize['title']}: {winners or 'not given'}")
+        for reason in prize["why"]:
+            click.echo(f"    {sentence(reason)}")
+    idle = [one for one in result["entries"] if not one["counts"]]
+    if idle:
+        click.echo(f"{len(idle)} of {len(result['entries'])} entries do not count:")
+        for one in idle:
+            click.echo(f"    {one['id']} ({one['team']}): {'; '.join(one['reasons'])}")
+    click.echo(f"written: {out / 'award.json'}, award.md, ranks.csv")

@@ -1,0 +1,75 @@
+"""``nlb-evalai report``: what everyone may see, as one page and as tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import click
+
+from evaluation_script.suite import NLB21
+from nlb_evalai.errors import ToolError
+from nlb_evalai.phase2.award import SCHEMA
+from nlb_evalai.phase2.report.render import write_report
+from nlb_evalai.phase2.report.view import make_view
+from nlb_evalai.phase2.store import Store
+
+
+@click.command()
+@click.option("--store", "store_path", required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--award",
+    "award_dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder that `nlb-evalai award` wrote.",
+)
+@click.option("--phase", help="Codename of the phase.  [default: the award's, or test]")
+@click.option("--changes", is_flag=True, help="Show what moved when scored again.")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+def report(
+    store_path: Path,
+    award_dir: Optional[Path],
+    phase: Optional[str],
+    changes: bool,
+    out: Path,
+) -> None:
+    """Write the public report, and leaderboard.csv, .json and .md beside it.
+
+    Private entries are anonymous, withdrawn ones are left out, and nothing holds an e-mail
+    address.
+    """
+    decided = _award(award_dir) if award_dir else None
+    codename = phase or (decided["rules"]["phase"] if decided else "test")
+    if decided and codename != decided["rules"]["phase"]:
+        raise ToolError(f"--phase {codename}: the award is for phase {decided['rules']['phase']}")
+    with Store(store_path, suite=NLB21.name) as store:
+        if codename not in store.phases():
+            held = ", ".join(f"{n} of {one}" for one, n in store.phases().items()) or "nothing"
+            raise ToolError(f"{store_path}: no submission of phase {codename}; found {held}")
+        view = make_view(store, NLB21, codename, decided, changes)
+    for path in write_report(view, out):
+        click.echo(f"written: {path}")
+    for moved in view.changes or ():
+        before, after = moved["before"], moved["after"]
+        click.echo(
+            f"{moved['name']}  {moved['dataset']} {moved['bin_width_ms']} ms {moved['metric']}: "
+            f"{before} → {after} ({moved['why']})"
+        )
+    if view.changes is not None and not view.changes:
+        click.echo("no score moved")
+
+
+def _award(folder: Path) -> Dict[str, Any]:
+    path = folder / "award.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ToolError(f"{path}: {error.strerror}; `nlb-evalai award` writes it") from None
+    except ValueError as error:
+        raise ToolError(f"{path}: no JSON: {error}") from None
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if schema != SCHEMA:
+        raise ToolError(f"{path}: schema: found {schema!r}, expected {SCHEMA!r}")
+    result: Dict[str, Any] = found
+    return result

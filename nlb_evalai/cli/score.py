@@ -1,0 +1,155 @@
+"""``nlb-evalai score``: many submissions into a store."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from evaluation_script.suite import NLB21
+from nlb_evalai.phase2.batch import Runner, Tally, run_batch
+from nlb_evalai.phase2.cluster import run_cluster
+from nlb_evalai.phase2.pool import run_pool
+from nlb_evalai.phase2.sources import collect
+from nlb_evalai.phase2.store import Store
+from nlb_evalai.phase2.task import FAILED, Outcome
+
+_INTERRUPTED = 130
+
+
+class _Rate(ProgressColumn):
+    """Submissions an hour."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("-- /h" if not speed else f"{speed * 3600:,.0f} /h", style="cyan")
+
+
+@click.command()
+@click.argument("submissions", nargs=-1, required=True)
+@click.option("--phase", required=True, help="Codename of the phase, such as test.")
+@click.option(
+    "--annotations",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The phase's ground truth.",
+)
+@click.option(
+    "--store", "store_path", required=True, type=click.Path(dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--files",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder that holds the files of an export, by id.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that score at the same time.  [default: one for each core]",
+)
+@click.option("--dask", "address", help="Use the dask.distributed cluster at this address.")
+def score(
+    submissions: Tuple[str, ...],
+    phase: str,
+    annotations: Path,
+    store_path: Path,
+    files: Optional[Path],
+    workers: Optional[int],
+    address: Optional[str],
+) -> None:
+    """Score SUBMISSIONS into a store: files, folders, s3:// prefixes, or EvalAI's CSV export.
+
+    What the store holds under the same hashes and rules is skipped; interrupted at any moment,
+    the same command goes on. A submission that cannot be scored is kept with its error.
+    """
+    try:
+        title = NLB21.phase(phase).title
+    except KeyError:
+        known = ", ".join(one.codename for one in NLB21.phases)
+        raise click.BadParameter(f"found {phase!r}, expected one of {known}") from None
+    if address and workers:
+        raise click.UsageError("--workers is for this machine: leave it out with --dask")
+    found = collect(submissions, (phase, title), files)
+    for warning in found.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    runner: Runner
+    if address:
+        runner = partial(run_cluster, address=address)
+    else:
+        runner = partial(run_pool, workers=min(workers or _cores(), len(found.sources)))
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    failures: List[Outcome] = []
+    with Store(store_path, suite=NLB21.name, write=True) as store:
+        with _progress(console) as progress:
+            bar = progress.add_task("scoring", total=len(found.sources))
+
+            def on_outcome(outcome: Outcome) -> None:
+                progress.advance(bar)
+                if outcome.status == FAILED:
+                    failures.append(outcome)
+                    progress.console.print(f"failed  {outcome.source.name}: {_brief(outcome)}")
+
+            try:
+                tally = run_batch(
+                    store, found.sources, annotations, phase, runner, on_outcome=on_outcome
+                )
+            except KeyboardInterrupt:
+                progress.stop()
+                click.echo(
+                    "interrupted: what is scored is kept, the same command goes on", err=True
+                )
+                sys.exit(_INTERRUPTED)
+        _say(tally, store, store_path, phase, failures)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _brief(outcome: Outcome) -> str:
+    lines = [line.strip() for line in outcome.error.splitlines()]
+    more = f" (and {len(lines) - 2} more lines)" if len(lines) > 2 else ""
+    return f"[{outcome.kind}] " + " ".join(lines[:2]) + more
+
+
+def _say(tally: Tally, store: Store, path: Path, phase: str, failures: List[Outcome]) -> None:
+    click.echo(
+        f"{tally.scored} scored, {tally.failed} failed, {tally.skipped} there already "
+        f"(same hashes, same rules)"
+    )
+    kinds = sorted({failure.kind for failure in failures} - {"submission"})
+    if kinds:
+        click.echo(f"failed for {', '.join(kinds)}: run the same command to try these again")
+    counts = store.counts(phase)
+    click.echo(f"{path}: {counts['scored']} scored and {counts['failed']} failed in phase {phase}")

@@ -1,0 +1,127 @@
+"""``nlb-evalai worker``: score submissions on the host's own machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Optional, Tuple
+
+import click
+
+from nlb_evalai.errors import ToolError
+from nlb_evalai.remote import log
+from nlb_evalai.remote.client import Timing
+from nlb_evalai.remote.service import Service, Settings, find_annotations, within_memory
+from nlb_evalai.remote.worker import Policy
+
+TOKEN_VARIABLE = "AUTH_TOKEN"
+
+
+def _seconds(name: str, default: float, text: str) -> Any:
+    return click.option(
+        name, type=click.FloatRange(min=0.01), default=default, show_default=True, help=text
+    )
+
+
+@click.command()
+@click.option(
+    "--annotations",
+    multiple=True,
+    required=True,
+    metavar="PATH",
+    help="Ground truth: a folder with <phase>.h5, a file named after its phase, or phase=file. "
+    "A file may be a pointer to object storage. May be given more than once.",
+)
+@click.option("--api", envvar="API_SERVER", default="https://eval.ai", show_default=True)
+@click.option("--queue", envvar="QUEUE_NAME", required=True, help="The challenge's queue.")
+@click.option(
+    "--challenge", envvar="CHALLENGE_PK", type=int, help="Leave other challenges' messages alone."
+)
+@click.option(
+    "--token-file",
+    envvar="AUTH_TOKEN_FILE",
+    type=click.Path(path_type=Path),
+    help=f"File with a host's token.  [default: the variable {TOKEN_VARIABLE}]",
+)
+@click.option("--once", is_flag=True, help="Handle what is in the queue and return.")
+@click.option(
+    "--state",
+    envvar="NLB_EVALAI_STATE",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="worker-state",
+    show_default=True,
+    help="Folder for the record and for files in hand; all workers of this host share it.",
+)
+@click.option("--concurrency", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--memory", type=int, metavar="MIB", help="Score no more at a time than fit in it.")
+@click.option(
+    "--max-size", type=click.FloatRange(min=0), default=2000.0, show_default=True, metavar="MB"
+)
+@click.option("--max-tries", type=click.IntRange(min=1), default=3, show_default=True)
+@_seconds("--lease", 120, "How long a silent worker of this host keeps a submission.")
+@_seconds("--takeover", 7200, "... and one that another host's worker began.")
+@_seconds("--grace", 20, "Time to finish or hand back after SIGTERM.")
+@_seconds("--poll", 10, "Pause between looks at an empty queue.")
+@_seconds("--scoring-timeout", 2400, "Longest scoring of a submission.")
+@_seconds("--first-pause", 1, "Pause before the first repeat of a request; the next ones double.")
+@click.option(
+    "--requests-per-minute",
+    type=click.FloatRange(min=3),
+    default=60,
+    show_default=True,
+    help="The server's limit for a user; all workers with one --state keep it together.",
+)
+@click.option("--log-json", is_flag=True, help="One JSON object a line, on stderr.")
+@click.option(
+    "--health-file", type=click.Path(dir_okay=False, path_type=Path), help="[default: in --state]"
+)
+def worker(annotations: Tuple[str, ...], **given: Any) -> None:
+    """Score submissions of EvalAI on this machine.
+
+    Takes messages from the challenge's queue until SIGTERM. See docs/remote.md.
+    """
+    token = _token(given["token_file"])
+    log.set_up(given["log_json"], token)
+    settings = Settings(
+        api=given["api"],
+        queue=given["queue"],
+        token=token,
+        annotations=find_annotations(list(annotations)),
+        state=given["state"],
+        health_file=given["health_file"] or given["state"] / "health.json",
+        policy=Policy(
+            challenge=given["challenge"],
+            max_bytes=int(given["max_size"] * 1e6),
+            max_tries=given["max_tries"],
+            takeover_seconds=given["takeover"],
+            poll_seconds=given["poll"],
+            fetch_pause_seconds=given["first_pause"],
+        ),
+        timing=Timing(first_pause_seconds=given["first_pause"]),
+        once=given["once"],
+        concurrency=within_memory(given["concurrency"], given["memory"]),
+        lease_seconds=given["lease"],
+        grace_seconds=given["grace"],
+        scoring_seconds=given["scoring_timeout"],
+        requests_per_minute=given["requests_per_minute"],
+        log_json=given["log_json"],
+    )
+    counts = Service(settings).run()
+    summary = ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
+    click.echo(f"worker ended: {summary or 'nothing to do'}")
+
+
+def _token(path: Optional[Path]) -> str:
+    """The token; taken out of the environment, which every process started here would see."""
+    found = os.environ.pop(TOKEN_VARIABLE, "")
+    if path is not None:
+        try:
+            found = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise ToolError(f"{path}: the token cannot be read") from None
+    found = found.strip()
+    if not found:
+        raise ToolError(f"no token: set {TOKEN_VARIABLE} or give --token-file")
+    if not found.isascii() or not found.isprintable() or " " in found:
+        raise ToolError("the token: found spaces or odd characters, expected one word")
+    return found

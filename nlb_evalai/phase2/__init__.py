@@ -1,0 +1,1 @@
+"""Phase 2: score every submission on hidden truth, rank, award prizes, and publish."""

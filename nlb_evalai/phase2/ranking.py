@@ -1,0 +1,162 @@
+"""Ranks, averages of ranks, shares of prizes, judges' scores, the Pareto front: pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
+
+import numpy as np
+
+from evaluation_script.metrics.jackknife import jackknife_error
+
+Key = TypeVar("Key")
+#: team -> value
+Values = Mapping[str, float]
+#: decimals of a judges' mean that count: beyond them is rounding, not opinion
+_JUDGED_DECIMALS = 12
+#: two-sided 95 %
+TELL_APART_Z = 1.96
+
+
+def competition_ranks(values: Mapping[str, float], highest_first: bool = True) -> Dict[str, int]:
+    """Standard competition ranking (1, 2, 2, 4), at full precision, best first.
+
+    Returns
+    -------
+    dict
+        key -> 1 + how many are strictly better; in order of rank, then of key.
+    """
+    sign = -1 if highest_first else 1
+    ordered = sorted(values, key=lambda key: (sign * values[key], key))
+    ranks: Dict[str, int] = {}
+    for place, key in enumerate(ordered, start=1):
+        before = ordered[place - 2]
+        tied = place > 1 and values[before] == values[key]
+        ranks[key] = ranks[before] if tied else place
+    return ranks
+
+
+def average_ranks(ranks: Sequence[Mapping[str, int]]) -> Dict[str, Fraction]:
+    """Average over datasets, exactly, for those that have a rank on every one."""
+    if not ranks:
+        return {}
+    everywhere = set(ranks[0]).intersection(*ranks[1:])
+    return {key: Fraction(sum(one[key] for one in ranks), len(ranks)) for key in sorted(everywhere)}
+
+
+def shares(ranks: Mapping[str, int], prizes: Sequence[float]) -> Dict[str, Fraction]:
+    """What each gets when the prizes of places 1, 2, … go by rank.
+
+    Those who tie hold as many places as they are, and share those places' prizes equally: a
+    single prize is split among the first.
+    """
+    won: Dict[str, Fraction] = {}
+    for rank in sorted(set(ranks.values())):
+        tied = [key for key in ranks if ranks[key] == rank]
+        held = prizes[rank - 1 : rank - 1 + len(tied)]
+        if held:
+            amount = sum((Fraction(usd) for usd in held), Fraction(0)) / len(tied)
+            won.update(dict.fromkeys(tied, amount))
+    return won
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The difference of two co-bps on the same trials, with its paired jackknife error."""
+
+    difference: float
+    standard_error: Optional[float]
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the two can be told apart at the 95 % level."""
+        if self.standard_error is None:
+            return False
+        return abs(self.difference) > TELL_APART_Z * self.standard_error
+
+
+def paired_lead(first: np.ndarray, second: np.ndarray, spikes: np.ndarray) -> Lead:
+    """Is the lead of one submission over another real?
+
+    The mean-rate model is the same for both, so it drops out: the difference of their co-bps is
+    that of their log-likelihoods over all spikes and ln 2, with every trial left out in turn.
+
+    Parameters
+    ----------
+    first, second : ndarray (trials,)
+        Log-likelihood of each trial in nats.
+    spikes : ndarray (trials,)
+        Scored spikes of each trial.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    if not first.shape == second.shape == spikes.shape:
+        raise ValueError(f"shapes differ: {first.shape}, {second.shape}, {spikes.shape}")
+    gain = first - second
+    left = spikes.sum() - spikes
+    with np.errstate(divide="ignore", invalid="ignore"):
+        without = (gain.sum() - gain) / left / np.log(2)
+    return Lead(float(gain.sum() / spikes.sum() / np.log(2)), jackknife_error(without))
+
+
+def judged(scores: Mapping[Tuple[str, str, str], float]) -> Dict[str, Dict[str, float]]:
+    """Judges' scores, comparable between judges.
+
+    Parameters
+    ----------
+    scores : mapping
+        (team, judge, criterion) -> score.
+
+    Returns
+    -------
+    dict
+        team -> {criterion: mean over judges of the z-scores, ..., "": the team's total}. Each
+        judge's scores on a criterion are z-scored over teams (population standard deviation; a
+        judge who gives everyone the same counts as 0); the total is the mean over criteria,
+        then over judges.
+    """
+    z: Dict[Tuple[str, str, str], float] = {}
+    for judge, criterion in sorted({(judge, criterion) for _, judge, criterion in scores}):
+        keys = [key for key in scores if key[1:] == (judge, criterion)]
+        given = np.array([scores[key] for key in keys], float)
+        constant = bool((given == given[0]).all())
+        spread = 1.0 if constant else given.std()
+        z.update(zip(keys, np.zeros(len(keys)) if constant else (given - given.mean()) / spread))
+    result: Dict[str, Dict[str, float]] = {}
+    for team in sorted({team for team, _, _ in scores}):
+        by_judge: Dict[str, List[float]] = {}
+        by_criterion: Dict[str, List[float]] = {}
+        for (name, judge, criterion), value in z.items():
+            if name == team:
+                by_judge.setdefault(judge, []).append(value)
+                by_criterion.setdefault(criterion, []).append(value)
+        means = {criterion: _mean(values) for criterion, values in by_criterion.items()}
+        means[""] = _mean([float(np.mean(values)) for values in by_judge.values()])
+        result[team] = means
+    return result
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(float(np.mean(values)), _JUDGED_DECIMALS) + 0.0
+
+
+def dominators(points: Mapping[str, Tuple[float, float]]) -> Dict[str, List[str]]:
+    """Who dominates whom: at least as good on both axes, better on one.
+
+    Returns
+    -------
+    dict
+        key -> the keys that dominate it; those that nobody dominates are the Pareto front.
+    """
+    return {
+        key: [
+            other
+            for other, (a, b) in points.items()
+            if a >= point[0] and b >= point[1] and (a, b) != tuple(point)
+        ]
+        for key, point in points.items()
+    }

@@ -1,0 +1,52 @@
+"""What can go wrong between a worker and EvalAI, by what the worker does about it."""
+
+from __future__ import annotations
+
+from nlb_evalai.errors import ToolError
+
+
+class RemoteError(ToolError):
+    """Root of these errors; messages hold no token, and no query string of a URL."""
+
+
+class Unreachable(RemoteError):
+    """No answer, a server error, or too many requests, after all repeats: try again later."""
+
+
+class BadAnswer(Unreachable):
+    """An answer that is not what the API promises."""
+
+
+class Refused(RemoteError):
+    """The API said no (HTTP 4xx, or a redirect).
+
+    Parameters
+    ----------
+    where : str
+        Method and address.
+    status : int
+        The HTTP status.
+    reason : str
+        What the server said.
+    """
+
+    def __init__(self, where: str, status: int, reason: str) -> None:
+        self.status = status
+        self.reason = reason
+        super().__init__(f"{where}: refused with HTTP {status}{': ' + reason if reason else ''}")
+
+
+class FetchError(RemoteError):
+    """A submitted file cannot be had now; a later try may succeed. Fit for the participant."""
+
+
+class FileRefused(RemoteError):
+    """A submitted file will not be taken, now or later. Fit for the participant."""
+
+
+class HandBack(Exception):
+    """The worker must end: give up the submission in hand, so that another one takes it."""
+
+
+class LeaseLost(Exception):
+    """Another worker took the submission over, as this one seemed dead."""

@@ -1,0 +1,66 @@
+"""After every attack: no descriptor and no process is left, and an honest file still scores."""
+
+from __future__ import annotations
+
+import gc
+import textwrap
+from pathlib import Path
+from typing import Callable, Iterator, List
+
+import psutil
+import pytest
+
+from evaluation_script.reader import client
+
+from .arena import Arena
+
+_PRELUDE = """
+import importlib.util, os, signal, sys, time
+spec = importlib.util.spec_from_file_location("genuine_main", {main!r})
+genuine = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(genuine)
+genuine_answer = genuine._answer
+{body}
+genuine.main()
+"""
+
+
+@pytest.fixture(scope="session")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
+    return Arena(tmp_path_factory.mktemp("arena"))
+
+
+def open_descriptors() -> List[str]:
+    """What this process has open, as far as the system tells."""
+    folder = Path("/proc/self/fd")
+    found = []
+    for entry in folder.iterdir() if folder.exists() else ():
+        try:
+            found.append(str(entry.readlink()))
+        except OSError:
+            continue  # the listing's own
+    return sorted(found)
+
+
+@pytest.fixture(autouse=True)
+def aftermath(arena: Arena) -> Iterator[None]:
+    before = open_descriptors()
+    yield
+    arena.check_honest()
+    gc.collect()
+    assert open_descriptors() == before, "file descriptors leak"
+    assert psutil.Process().children(recursive=True) == [], "processes are left behind"
+
+
+@pytest.fixture
+def wicked_reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Replace the helper's program: the genuine one, after ``body`` has tampered with it."""
+
+    def install(body: str) -> None:
+        program = tmp_path / "wicked.py"
+        genuine = str(Path(client.__file__).with_name("__main__.py"))
+        program.write_text(_PRELUDE.format(main=genuine, body=textwrap.dedent(body)))
+        patch.setattr(client, "_PROGRAM", program)
+
+    with monkeypatch.context() as patch:
+        yield install

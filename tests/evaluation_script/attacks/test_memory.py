@@ -1,0 +1,180 @@
+"""Scorer and reader together stay under 400 MiB of proportional set size, whatever the file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any, Callable, Dict, Tuple
+
+import h5py
+import numpy as np
+import pytest
+
+from evaluation_script.suite import NLB21
+
+from .arena import BINS, EVAL, MAZE, TRAIN, Arena, shapes
+
+LIMIT_MIB = 400
+BIG = "mc_maze_small"
+
+#: evaluates files in a process of its own, and prints the highest PSS of it and its children
+WATCHED = """
+import json, sys, threading
+import psutil
+repository, truth, *paths = sys.argv[1:]
+sys.path.insert(0, repository)
+from evaluation_script.errors import EvaluationError
+from evaluation_script.main import score
+
+def total():
+    found = 0
+    for process in (me, *me.children(recursive=True)):
+        try:
+            found += process.memory_full_info().pss
+        except psutil.Error:
+            pass
+    return found
+
+def watch():
+    while not done.wait(0.01):
+        highest.append(total())
+
+me, done, answers = psutil.Process(), threading.Event(), []
+for path in paths:
+    highest = [total()]
+    done.clear()
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        said = "scored " + str(sorted(score(truth, path, "val").groups))
+    except EvaluationError as error:
+        said = str(error)
+    done.set()
+    watcher.join()
+    answers.append([said, max(highest) >> 20, len(highest)])
+print(json.dumps(answers))
+"""
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PSS is Linux's")
+
+
+def watched(truth: Path, cases: Dict[str, Path]) -> Dict[str, Tuple[str, int, int]]:
+    """What was said of each file, the highest PSS in MiB, and how often it was looked at."""
+    repository = str(Path(__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, repository, str(truth), *map(str, cases.values())],
+        stdout=subprocess.PIPE, check=True, timeout=300,
+    )  # fmt: skip
+    return dict(zip(cases, json.loads(done.stdout)))
+
+
+def incompressible(n_bytes: int) -> bytes:
+    return np.random.default_rng(0).integers(1, 100, n_bytes, np.uint8).tobytes()
+
+
+def one_chunk(
+    name: str, chunk: bytes, shape: Tuple[int, ...], **options: Any
+) -> Callable[[h5py.File], None]:
+    """Store each array as one chunk of that shape, far larger than the array."""
+
+    def change(file: h5py.File) -> None:
+        for array, extent in shapes(MAZE).items():
+            if name in array:
+                del file[MAZE][array]
+                made = file[MAZE].create_dataset(
+                    array, extent, "f4", chunks=shape, maxshape=(None,) * 3, **options
+                )
+                made.id.write_direct_chunk((0, 0, 0), chunk)
+
+    return change
+
+
+def test_small_hostile_files_take_little_memory(arena: Arena) -> None:
+    most = (32, 512, 512)  # 32 MiB, the most that a chunk may hold
+    n_bytes = int(np.prod(most)) * 4
+    stored = zlib.compress(incompressible(n_bytes), 0)
+    squeezed = zlib.compress(bytes(n_bytes), 1)
+    too_long = zlib.compress(bytes(n_bytes + 1), 1)
+    gzip = {"compression": "gzip"}
+    cases = {
+        "largest chunks": arena.new(one_chunk("eval", squeezed, most, **gzip)),
+        "largest chunks, shuffled": arena.new(
+            one_chunk("heldout", squeezed, most, shuffle=True, **gzip)
+        ),
+        "largest chunks, incompressible": arena.new(
+            one_chunk("eval_rates_heldout", stored, most, shuffle=True, **gzip)
+        ),
+        "largest chunks, checksummed": arena.new(
+            one_chunk("eval_rates_heldout", squeezed + bytes(4), most, fletcher32=True, **gzip)
+        ),
+        "larger than the largest": arena.new(one_chunk("eval", too_long, most, **gzip)),
+        "bomb for the library": arena.new(
+            one_chunk("eval", zlib.compress(bytes(1 << 28), 1), (8, 35, 3), fletcher32=True, **gzip)
+        ),
+    }
+    found = watched(arena.truth, cases)
+    for name, (said, mib, looks) in found.items():
+        assert 30 < mib < LIMIT_MIB, (name, said, mib)
+        assert looks > 5, (name, looks)
+    assert found["largest chunks"][0].startswith("scored")
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory) -> Tuple[Path, Callable[..., Path]]:
+    """A truth large enough to fill every buffer, and a maker of submissions for it."""
+    folder = tmp_path_factory.mktemp("big")
+    truth, trials, bins, heldin, heldout = folder / "truth.h5", 160, 140, 137, 45
+    rng = np.random.default_rng(1)
+    with h5py.File(truth, "w") as file:
+        group = file.create_group(BIG)
+        group["eval_spikes_heldout"] = rng.poisson(0.1, (trials, bins, heldout)).astype("f4")
+        group["eval_spikes_heldin_forward"] = rng.poisson(0.1, (trials, 40, heldin)).astype("f4")
+        group["eval_spikes_heldout_forward"] = rng.poisson(0.1, (trials, 40, heldout)).astype("f4")
+        group["train_behavior"] = rng.normal(size=(trials, bins, 2))
+        group["eval_behavior"] = rng.normal(size=(trials, bins, 2))
+
+    def make(**options: Any) -> Path:
+        path = folder / f"{len(list(folder.iterdir()))}.h5"
+        with h5py.File(path, "w") as file:
+            for name in shapes(MAZE):
+                count = heldin if "heldin" in name else heldout
+                extent = (trials, 40 if name.endswith("forward") else bins, count)
+                file.create_dataset(
+                    f"{BIG}/{name}", extent, "f8", fillvalue=0.1,
+                    **{k: v(extent) for k, v in options.items()},
+                )  # fmt: skip
+        return path
+
+    return truth, make
+
+
+def test_files_that_fill_every_buffer_stay_under_the_limit(
+    big: Tuple[Path, Callable[..., Path]],
+) -> None:
+    truth, make = big
+    cases = {
+        "tall chunks": make(chunks=lambda extent: (extent[0], 1, extent[2])),
+        "a million chunks": make(chunks=lambda extent: (3, 1, 1)),
+        "all at once": make(chunks=lambda extent: (120, *extent[1:])),
+    }
+    # Reads as tall as may be, of the largest chunks, which do not compress.
+    with h5py.File(cases["all at once"], "r+") as file:
+        extent = file[BIG]["eval_rates_heldin"].shape
+        del file[BIG]["eval_rates_heldin"]
+        made = file[BIG].create_dataset(
+            "eval_rates_heldin", extent, "f8", chunks=(156, 192, 140), maxshape=(None,) * 3,
+            compression="gzip", shuffle=True,
+        )  # fmt: skip
+        chunk = zlib.compress(incompressible(int(np.prod(made.chunks)) * 8), 0)
+        made.id.write_direct_chunk((0, 0, 0), chunk)
+    for name, (said, mib, _) in watched(truth, cases).items():
+        assert said == f"scored ['{BIG}']", name
+        assert 60 < mib < LIMIT_MIB, (name, mib)
+
+
+def test_the_fixtures_are_of_this_suite() -> None:
+    assert {MAZE, BIG} <= set(NLB21.groups())
+    assert (TRAIN, EVAL, BINS[MAZE]) == (12, 8, 35)

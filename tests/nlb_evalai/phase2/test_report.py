@@ -1,0 +1,146 @@
+"""The public report: complete, without private names, addresses, or anything from elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+import nlb_evalai
+from nlb_evalai.cli.report import report as report_command
+from tests.nlb_evalai.phase2.conftest import N_GOOD, of_csv
+from tests.nlb_evalai.phase2.test_award import fill, rows, run
+from tests.nlb_evalai.phase2.test_award import scenario as scenario  # a fixture
+
+SCHEMA = Path(nlb_evalai.__file__).parent / "schemas" / "leaderboard-1.json"
+FILES = ("report.html", "leaderboard.csv", "leaderboard.json", "leaderboard.md")
+
+
+def write(folder: Path, *more: str) -> Dict[str, str]:
+    out = folder / "public" / "report.html"
+    arguments = ["--store", str(folder / "results.sqlite"), "--out", str(out), *more]
+    result = CliRunner().invoke(report_command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return {name: (out.parent / name).read_text(encoding="utf-8") for name in FILES}
+
+
+@pytest.fixture
+def published(scenario: Path) -> Dict[str, str]:
+    judges = [("team", "judge", "criterion", "score")]
+    judges += [(team, "one", "interpretability", n) for n, team in enumerate(("Ants", "Bees"), 3)]
+    of_csv(scenario / "judges.csv", [*judges, ("Crabs", "one", "interpretability", 9)])
+    assert run(scenario).exit_code == 0
+    return write(scenario, "--award", str(scenario / "award"))
+
+
+class Page(HTMLParser):
+    """Tags in order, and cells by the table they are in."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: List[Tuple[str, Dict[str, Optional[str]]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: List[Tuple[str, Optional[str]]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_private_names_withdrawn_teams_and_addresses_are_nowhere(
+    published: Dict[str, str],
+) -> None:
+    for name, text in published.items():
+        for secret in ("Crabs", "model 5", "c.org", "Eels", "Person", "asked for it"):
+            assert secret not in text, f"{name} holds {secret}"
+        assert not re.search(r"[\w.]+@[\w-]+\.\w+", text), name
+        assert "Anonymous 1" in text
+
+
+def test_nothing_comes_from_elsewhere_and_every_image_has_words(
+    published: Dict[str, str],
+) -> None:
+    page = Page(published["report.html"])
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) > 4
+    for image in images:
+        assert (image["src"] or "").startswith("data:image/svg+xml;base64,")
+        assert len(image["alt"] or "") > 40
+    assert not {"script", "iframe", "object", "base"} & {tag for tag, _ in page.tags}
+    for tag, attributes in page.tags:
+        if tag not in ("a", "img"):
+            for value in attributes.values():
+                assert "//" not in (value or ""), tag
+    assert "url(" not in published["report.html"].split("</style>")[0]
+    headings = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert headings[0] == 1
+    assert all(b - a <= 1 for a, b in zip(headings, headings[1:])), "no level is skipped"
+    assert ("html", {"lang": "en"}) in page.tags
+
+
+def test_every_row_is_on_the_page_and_in_the_tables(published: Dict[str, str]) -> None:
+    jsonschema.validate(
+        json.loads(published["leaderboard.json"]), json.loads(SCHEMA.read_text("utf-8"))
+    )
+    boards = json.loads(published["leaderboard.json"])["boards"]
+    shown = re.findall(r'data-entry="(\w+)"', published["report.html"])
+    named = [row["entry"] for board in boards for row in board["rows"] if row["entry"]]
+    assert sorted(shown) == sorted(named)
+    table = list(csv.DictReader(io.StringIO(published["leaderboard.csv"])))
+    assert len(table) == sum(len(row["scores"]) for board in boards for row in board["rows"])
+    maze = next(board for board in boards if board["dataset"] == "mc_maze")
+    assert [(row["rank"], row["team"]) for row in maze["rows"]] == [
+        (None, "Doves"), (None, "Foxes"), (None, "Gnats"), (1, "Ants"), (1, "Bees"),
+    ]  # fmt: skip
+    reasons = [row["reason"] for row in maze["rows"][:3]]
+    assert reasons == ["late", "organizers cannot win", "no commitment to release the code"]
+    for row in maze["rows"]:
+        assert f"{row['scores']['co-bps']['value']:.4f}" in published["report.html"]
+        assert row["team"] in published["leaderboard.md"]
+
+
+def test_text_from_participants_stays_text(tmp_path: Path) -> None:
+    fill(tmp_path / "results.sqlite")
+    nasty = "<script>alert(1)</script>=1+1|x $y$"
+    listed = [list(row) for row in rows()]
+    for row in listed[1:]:
+        row[1] = row[1] if row[0] != "1" else nasty
+        row[9] = "javascript:alert(1)"
+    listed[1][10] = "https://code.org/1"
+    of_csv(tmp_path / "entries.csv", listed)
+    of_csv(tmp_path / "overrides.csv", [("id", "action", "reason"), ("7", "withdrawn", "x")])
+    judges = [("team", "judge", "criterion", "score"), (nasty, "one", "usability", 1)]
+    of_csv(tmp_path / "judges.csv", judges)
+    result = run(tmp_path)
+    assert result.exit_code == 0, result.output
+    texts = write(tmp_path, "--award", str(tmp_path / "award"))
+    assert "<script" not in texts["report.html"]
+    assert "&lt;script&gt;" in texts["report.html"]
+    assert "javascript:" not in "".join(texts.values())
+    assert 'href="https://code.org/1"' in texts["report.html"]
+    assert "<script" not in texts["leaderboard.md"]
+
+
+def test_without_an_award_submissions_go_by_their_names_and_nobody_is_ranked(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "results.sqlite").write_bytes(undisturbed.read_bytes())
+    texts = write(tmp_path, "--changes")
+    boards = json.loads(texts["leaderboard.json"])["boards"]
+    assert {len(board["rows"]) for board in boards} == {N_GOOD}
+    assert {row["rank"] for board in boards for row in board["rows"]} == {None}
+    assert "No score moved" in texts["report.html"]
+
+
+def test_hidden_scores_show_four_decimals_only(undisturbed: Path, tmp_path: Path) -> None:
+    (tmp_path / "results.sqlite").write_bytes(undisturbed.read_bytes())
+    for board in json.loads(write(tmp_path)["leaderboard.json"])["boards"]:
+        for row in board["rows"]:
+            for score in row["scores"].values():
+                assert score["value"] == round(score["value"], 4)

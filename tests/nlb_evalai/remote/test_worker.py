@@ -1,0 +1,290 @@
+"""One worker, one situation at a time."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from pathlib import Path
+
+import pytest
+
+from nlb_evalai.errors import ToolError
+from nlb_evalai.remote.health import problem
+from nlb_evalai.remote.service import find_annotations, within_memory
+from tests.nlb_evalai.remote.conftest import until
+from tests.nlb_evalai.remote.standin import TOKEN, Trouble
+
+
+def test_a_queue_is_worked_off_and_the_scores_arrive(standin, start, tiny):
+    server = standin()
+    wanted = {server.submit(tiny.files[name]): name for name in tiny.files}
+    broken = server.submit(b"no HDF5 at all")
+    worker = start(server, "--once")
+    assert worker.wait() == 0, worker.text
+    assert server.violations == []
+    assert server.queue == []
+    for pk, name in wanted.items():
+        assert server.scores(pk) == tiny.scores[name]
+        (update,) = server.submissions[pk].updates
+        assert "mc_rtt_20" in update["stdout"]
+        assert '"schema": "nlb-evalai/submission-result/1"' in update["stdout"]
+        assert json.loads(update["metadata"])["schema"] == "nlb-evalai/receipt/1"
+        assert server.submissions[pk].patches == 1
+    (update,) = server.submissions[broken].updates
+    assert update["submission_status"] == "failed"
+    assert "not an HDF5 file" in update["stderr"]
+    assert worker.said == "worker ended: 1 failed, 3 finished\n"
+
+
+def test_a_settled_submission_is_not_scored_again(standin, start, tiny):
+    server = standin()
+    for status in ("finished", "failed", "cancelled"):
+        server.submissions[server.submit(tiny.files["mean"])].status = status
+    worker = start(server, "--once")
+    assert worker.wait() == 0
+    assert server.queue == []
+    assert list(server.statuses().values()) == ["finished", "failed", "cancelled"]
+    assert server.violations == []
+    assert server.storage_requests == []
+
+
+def test_a_submission_running_elsewhere_is_left_alone_then_taken_over(standin, start, tiny):
+    server = standin(visibility_seconds=0.3)
+    pk = server.submit(tiny.files["mean"])
+    server.submissions[pk].status = "running"
+    worker = start(server, "--takeover", "2")
+    until(lambda: bool(worker.events("running elsewhere")), 20, "a look at it")
+    assert server.submissions[pk].updates == []
+    until(server.settled, 30, "the takeover")
+    assert worker.events("taken over")
+    assert server.scores(pk) == tiny.scores["mean"]
+    assert server.submissions[pk].patches == 0  # its start time was not reset
+    assert worker.stop() == 0
+
+
+def test_a_cancelled_submission_stays_cancelled(standin, start, tiny):
+    server = standin()
+    pk = server.submit(tiny.files["mean"])
+    worker = start(server)
+    until(lambda: server.submissions[pk].status == "running", 20, "running")
+    server.cancel(pk)
+    until(lambda: server.queue == [], 20, "an empty queue")
+    assert server.statuses() == {pk: "cancelled"}
+    assert server.violations == []
+    worker.stop()
+
+
+def test_a_refused_result_fails_that_submission_with_a_sentence(standin, start, tiny):
+    server = standin()
+    server.refuse_results = True
+    first = server.submit(tiny.files["mean"])
+    second = server.submit(b"broken")
+    worker = start(server, "--once")
+    assert worker.wait() == 0
+    (update,) = server.submissions[first].updates
+    assert update["submission_status"] == "failed"
+    assert update["stderr"] == ("EvalAI refused the result: Challenge Phase Split does not exist")
+    assert server.statuses()[second] == "failed"
+
+
+def test_a_file_over_the_limit_is_refused_with_both_sizes(standin, start, tiny):
+    server = standin()
+    pk = server.submit(b"x" * 200_000)
+    assert start(server, "--once", "--max-size", "0.1").wait() == 0
+    (update,) = server.submissions[pk].updates
+    assert update["stderr"] == (
+        "the submitted file is too large: found 0.2 MB, expected at most 0.1 MB"
+    )
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process")
+def test_a_full_disk_fails_the_submission_and_the_worker_lives(standin, start, tiny):
+    server = standin()
+    large = server.submit(b"x" * 3_000_000)
+    worker = start(server)
+    # The kernel refuses to write further, as it does on a full disk.
+    no_limit = resource.RLIM_INFINITY
+    resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (1_000_000, no_limit))
+    until(server.settled, 20, "the refusal")
+    resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (no_limit, no_limit))
+    small = server.submit(tiny.files["mean"])
+    until(server.settled, 20, "the next one")
+    assert server.statuses() == {large: "failed", small: "finished"}
+    assert worker.stop() == 0
+    (update,) = server.submissions[large].updates
+    assert update["stderr"] == (
+        "the server ran out of disk space while it fetched your file; the organizers must "
+        "mend it, then please submit again"
+    )
+
+
+def test_a_submission_that_cannot_be_had_fails_after_bounded_tries(standin, start, tiny):
+    server = standin(visibility_seconds=0.2, trouble=Trouble())
+    pk = server.submit(tiny.files["mean"])
+    server.submissions[pk].file = None  # the storage's handler breaks: no answer at all
+    worker = start(server, "--max-tries", "2")
+    until(server.settled, 40, "giving up")
+    (update,) = server.submissions[pk].updates
+    assert update["submission_status"] == "failed"
+    assert "could not be scored in 2 tries" in update["stderr"]
+    assert worker.stop() == 0
+
+
+def test_a_fault_of_the_truth_is_tried_again_before_the_submission_fails(
+    standin, start, tiny, tmp_path
+):
+    bad = tmp_path / "val.h5"
+    bad.write_bytes(b"damaged")
+    server = standin(visibility_seconds=0.2)
+    pk = server.submit(tiny.files["mean"], phase=2)
+    worker = start(server, "--annotations", f"test={bad}", "--max-tries", "2")
+    until(server.settled, 30, "giving up")
+    assert len(worker.events("scoring")) == 2
+    assert server.statuses() == {pk: "failed"}
+    worker.stop()
+
+
+def test_a_phase_without_truth_stays_in_the_queue_for_another_worker(standin, start, tiny):
+    server = standin(visibility_seconds=0.1)
+    pk = server.submit(tiny.files["mean"], phase=2)
+    worker = start(server, "--once")
+    assert worker.wait() == 0
+    assert worker.events("no annotations for its phase")
+    assert len(server.queue) == 1
+    assert server.statuses() == {pk: "submitted"}
+
+
+def test_a_crash_between_scoring_and_sending_does_not_score_again(standin, start, tiny, tmp_path):
+    server = standin(visibility_seconds=0.5)
+    pk = server.submit(tiny.files["mean"])
+    for _ in range(40):
+        server.answer_next("PUT", 500, {})
+    worker = start(server, "--lease", "1")
+    until(lambda: len(server.scripted) < 36, 30, "attempts to send")
+    worker.process.kill()
+    worker.wait()
+    server.scripted.clear()
+    other = start(server)
+    until(server.settled, 30, "delivery")
+    assert other.events("scored") == []
+    assert server.scores(pk) == tiny.scores["mean"]
+    other.stop()
+
+
+def test_a_final_update_whose_answer_was_lost_is_not_sent_twice(standin, start, tiny):
+    server = standin()
+    pk = server.submit(tiny.files["mean"])
+    put = server._put
+
+    def arrives_but_the_answer_is_500(content):
+        put(content)
+        return 500, {}
+
+    server._put = arrives_but_the_answer_is_500
+    assert start(server, "--once").wait() == 0
+    assert [method for method, _ in server.requests].count("PUT") == 1
+    assert server.statuses() == {pk: "finished"}
+    assert server.queue == []
+
+
+def test_a_fault_of_the_answer_is_named_with_its_address(standin, start, tiny):
+    server = standin()
+    server.answer_next("GET", 200, {"body": {"submission_pk": None}, "receipt_handle": "r"})
+    worker = start(server)
+    until(lambda: bool(worker.events("no word from the queue")), 20, "the complaint")
+    (line,) = worker.events("no word from the queue")
+    assert "/api/jobs/challenge/queues/nlb-queue-7/" in line["trouble"]
+    assert "submission_pk is null, expected a number" in line["trouble"]
+    worker.stop()
+
+
+def test_a_wrong_token_ends_the_worker_without_showing_it(standin, start, tiny, monkeypatch):
+    server = standin()
+    monkeypatch.setattr("tests.nlb_evalai.remote.conftest.TOKEN", "wrong-but-still-secret")
+    worker = start(server)
+    assert worker.wait() == 1
+    assert "refused with HTTP 401: Invalid token" in worker.text
+    assert "wrong-but-still-secret" not in worker.text + worker.said
+
+
+def test_the_token_goes_to_the_api_alone_and_into_no_log(standin, start, tiny, tmp_path):
+    trouble = Trouble(error=0.2, lost_answer=0.1, cut_file=0.3)
+    server = standin(visibility_seconds=1, trouble=trouble, seed=3)
+    for name in tiny.files:
+        server.submit(tiny.files[name])
+    server.submit(b"broken")
+    server.answer_next("PUT", 400, {"error": f"do not say {TOKEN}"})
+    worker = start(server, "--concurrency", "2")
+    until(server.settled, 60, "the end")
+    worker.stop()
+    for request in server.storage_requests:
+        assert "Authorization" not in request
+        assert TOKEN not in str(request)
+    assert server.storage_requests
+    written = worker.text + worker.said
+    assert TOKEN not in written
+    assert "secret-signature" not in written
+    for path in (tmp_path / "state").rglob("*"):
+        if path.is_file() and path.suffix in (".json", ".jsonl"):
+            assert TOKEN not in path.read_text()
+
+
+def test_requests_stay_under_the_servers_limit(standin, start, tiny):
+    server = standin(per_minute=60)
+    server.submit(b"broken")
+    worker = start(server, "--requests-per-minute", "60", "--poll", "0.01")
+    until(lambda: len(server.requests) >= 21, 30, "requests")
+    before = len(server.requests)
+    time.sleep(3)
+    # After the burst of 20 there are 40 a minute.
+    assert 1 <= len(server.requests) - before <= 3
+    worker.stop()
+
+
+def test_health_is_told_by_a_file_that_grows_old(standin, start, tiny, tmp_path):
+    server = standin()
+    path = tmp_path / "health.json"
+    assert "no health file" in problem(path)
+    worker = start(server, "--health-file", str(path))
+    until(path.exists, 20, "the file")
+    assert problem(path, 30) == ""
+    worker.stop()
+    time.sleep(0.2)
+    assert "no sign of life of" in problem(path, 0.1)
+
+
+def test_what_a_killed_worker_left_is_swept(standin, start, tiny, tmp_path):
+    left = tmp_path / "state" / "work" / "999"
+    left.mkdir(parents=True)
+    (left / "submission.h5").write_bytes(b"x")
+    assert start(standin(), "--once").wait() == 0
+    assert not left.exists()
+
+
+def test_annotations_are_found_by_phase_as_files_or_pointers(tmp_path: Path):
+    for name in ("val.h5", "test.yaml", "README.md"):
+        (tmp_path / name).touch()
+    assert {p: f.name for p, f in find_annotations([str(tmp_path)]).items()} == {
+        "test": "test.yaml",
+        "val": "val.h5",
+    }
+    found = find_annotations([f"test={tmp_path / 'val.h5'}", str(tmp_path / "val.h5")])
+    assert sorted(found) == ["test", "val"]
+    with pytest.raises(ToolError, match=r"phase val has .*val\.h5 already"):
+        find_annotations([str(tmp_path), str(tmp_path / "val.h5")])
+
+
+def test_concurrency_stays_within_memory():
+    assert within_memory(4, None) == 4
+    assert within_memory(4, 2048) == 3
+    with pytest.raises(ToolError, match="found 100 MiB, expected at least 640"):
+        within_memory(1, 100)
+
+
+def test_annotations_that_are_missing_are_all_named(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ToolError) as caught:
+        find_annotations([str(tmp_path / "empty"), "test=nowhere.h5"])
+    assert "expected <phase>.h5" in str(caught.value)
+    assert "nowhere.h5: no such file" in str(caught.value)
