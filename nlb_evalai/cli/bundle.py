@@ -10,6 +10,7 @@ from rich.console import Console
 
 from nlb_evalai.bundle import BuiltBundle, build_bundle
 from nlb_evalai.cli.bundle_check import check
+from nlb_evalai.cli.bundle_push import push
 
 
 @click.group()
@@ -18,6 +19,7 @@ def bundle() -> None:
 
 
 bundle.add_command(check)
+bundle.add_command(push)
 
 
 @bundle.command()

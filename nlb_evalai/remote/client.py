@@ -92,7 +92,7 @@ class Client:
         self._pace = pace
         self._timing = timing or Timing()
         self._session = requests.Session()
-        self._session.auth = _Bearer(token, urlsplit(self._api).netloc)
+        self._session.auth = Bearer(token, urlsplit(self._api).netloc)
         self._session.headers["User-Agent"] = USER_AGENT
         self._repeating = self._adapter(_TROUBLE)
         # A lost answer to the final update is looked up, not repeated blindly.
@@ -204,7 +204,7 @@ class Client:
             raise _bad(where, f"{len(response.content)} bytes of {kind}, expected JSON") from None
 
 
-class _Bearer(requests.auth.AuthBase):
+class Bearer(requests.auth.AuthBase):
     """The token, for one host only (a netrc file is not looked at either)."""
 
     def __init__(self, token: str, netloc: str) -> None:

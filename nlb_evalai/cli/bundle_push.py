@@ -1,0 +1,62 @@
+"""``nlb-evalai bundle push``: create the challenge on EvalAI, or update it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import List, Optional
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+_ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", metavar="ZIP", type=_ZIP)
+@click.option("--api", default="https://eval.ai", show_default=True, help="EvalAI's address.")
+@click.option("--host-team", required=True, type=int, metavar="PK", help="The host team's number.")
+@click.option("--repository", required=True, metavar="OWNER/NAME", help="Names the challenge.")
+@click.option("--validate-only", is_flag=True, help="Have EvalAI check it; change nothing.")
+@click.option("--diff", "live", type=_ZIP, help="The live challenge's bundle, which ZIP updates.")
+def push(
+    file: Path,
+    api: str,
+    host_team: int,
+    repository: str,
+    validate_only: bool,
+    live: Optional[Path],
+) -> None:
+    """Check ZIP here, have EvalAI validate it, then create the challenge or update it.
+
+    The token of a host is taken from the environment variable AUTH_TOKEN. EvalAI finds the
+    challenge again by --repository: the same one updates it. Nothing is sent if a check fails.
+    """
+    from nlb_evalai.push import TOKEN_VARIABLE
+    from nlb_evalai.push import push as run
+
+    console = Console(highlight=False, emoji=False, markup=False)
+    pushed = run(
+        file,
+        api=api,
+        host_team=host_team,
+        repository=repository,
+        token=os.environ.get(TOKEN_VARIABLE, "").strip(),
+        validate_only=validate_only,
+        live=live,
+        progress=lambda step: console.print(f"… {step}", style="dim"),
+    )
+    for warning in pushed.warnings:
+        console.print(str(warning), style="yellow", soft_wrap=True)
+    _say(console, "EvalAI finds the bundle valid", pushed.validated)
+    if pushed.created is None:
+        console.print("Nothing was created or changed (--validate-only).")
+    else:
+        _say(console, "EvalAI took the bundle", pushed.created)
+
+
+def _say(console: Console, what: str, lines: List[str]) -> None:
+    console.print(Text(f"✓ {what}", style="bold green"))
+    for line in lines:
+        console.print(f"    {line}", soft_wrap=True)
