@@ -32,7 +32,6 @@ from .errors import HOST_MUST_MEND, AnnotationError
 #: The cache's folder; without it ``$XDG_CACHE_HOME/nlb-evalai/truth`` or ``~/.cache/…``.
 CACHE_VARIABLE = "NLB_EVALAI_CACHE"
 
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_POINTER_BYTES = 64 * 1024
 _CHUNK = 1 << 20
 _KEYS = ("location", "sha256", "size", "phase")
@@ -99,15 +98,14 @@ def resolve(annotation_path: PathLike, phase: Optional[str] = None) -> Path:
 
 
 def is_pointer(path: Path) -> bool:
-    """Whether this is a small text file, and so no HDF5 (which may be corrupt, but is large)."""
+    """Whether this is a small text file with a pointer's keys."""
     try:
         if path.stat().st_size > _MAX_POINTER_BYTES:
             return False
-        head = path.read_bytes()
-        text = head.decode("utf-8")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False  # whoever opens it as HDF5 says what is wrong
-    return bool(text.strip()) and "\0" not in text and not head.startswith(_HDF5_SIGNATURE)
+    return re.search(rf"^({'|'.join(_KEYS)})\s*:", text, re.MULTILINE) is not None
 
 
 def parse_location(location: str) -> tuple:
@@ -127,7 +125,7 @@ def read_pointer(path: Path) -> Pointer:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         _fail(f"{path}: not readable as a pointer: {' '.join(str(error).split())}")
     if not isinstance(content, dict):
-        _fail(f"{path}: neither HDF5 nor a pointer (YAML with {', '.join(_KEYS)})")
+        _fail(f"{path}: not a pointer (YAML with {', '.join(_KEYS)})")
     problems = [f"{key} is missing" for key in _KEYS if key not in content]
     problems += [f"{key!r} is not a key of a pointer" for key in content if key not in _KEYS]
     problems += _wrong_values(content)

@@ -14,6 +14,8 @@ from typing import BinaryIO, Dict, List, Optional, Tuple
 import h5py
 
 import evaluation_script
+from evaluation_script.storage import StorageError, is_pointer, read_pointer
+from nlb_evalai.bundle_check import check_bundle, errors_of
 from nlb_evalai.challenge import CONFIG_NAME, Challenge, ChallengePhase, read_challenge
 from nlb_evalai.errors import ToolError
 from nlb_evalai.sample import ORIGIN, is_sample, write_sample
@@ -140,6 +142,8 @@ def _sources(
 
 
 def _problems_of_truth(path: Path, phase: ChallengePhase) -> List[str]:
+    if is_pointer(path):
+        return _problems_of_pointer(path, phase)
     if not h5py.is_hdf5(path):
         return [f"{path}: no HDF5 file; expected the ground truth of phase {phase.codename}"]
     try:
@@ -149,6 +153,16 @@ def _problems_of_truth(path: Path, phase: ChallengePhase) -> List[str]:
         return [f"{path}: damaged: {error}"]
     if found is not None and str(found) != phase.codename:
         return [f"{path}: found ground truth of phase {found}, expected phase {phase.codename}"]
+    return []
+
+
+def _problems_of_pointer(path: Path, phase: ChallengePhase) -> List[str]:
+    try:
+        found = read_pointer(path).phase
+    except StorageError as error:
+        return [error.detail]
+    if found != phase.codename:
+        return [f"{path}: points at ground truth of phase {found}, expected phase {phase.codename}"]
     return []
 
 
@@ -191,6 +205,7 @@ def _write(
                     with sources[name].open("rb") as stream:
                         _add(archive, name, stream)
             members = {info.filename: info.file_size for info in archive.infolist()}
+        warnings = _checked(partial)
         partial.replace(out)
     except OSError as error:
         raise ToolError(f"{error.filename or out}: cannot be written: {error.strerror}") from None
@@ -198,13 +213,22 @@ def _write(
         if partial.exists():
             partial.unlink()
     sample = [codename for codename, origin in origins.items() if origin != "as given"]
-    warnings = []
     if sample:
         warnings.append(
             f"the ground truth of {' and '.join(sample)} is the embedded sample, not real data: "
             "never put this bundle on EvalAI. Give the real one with --annotations DIR"
         )
     return BuiltBundle(out, _sha256(out), members, origins, warnings)
+
+
+def _checked(bundle: Path) -> List[str]:
+    """Warnings about a bundle; BundleError if EvalAI would refuse it or trip over it."""
+    findings = check_bundle(bundle)
+    errors = errors_of(findings)
+    if errors:
+        raise BundleError([str(finding) for finding in errors])
+    # The sample's own warning, which names the phases, says this better.
+    return [str(finding) for finding in findings if finding.code != "sample-truth"]
 
 
 def _add(archive: zipfile.ZipFile, name: str, stream: BinaryIO) -> None:

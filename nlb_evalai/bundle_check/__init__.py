@@ -14,9 +14,22 @@ from evaluation_script.suite import NLB21, Suite
 from nlb_evalai.bundle_check import archive, boards, config, pages, script, truth  # noqa: F401
 from nlb_evalai.bundle_check.bundle import Bundle, Unreadable
 from nlb_evalai.bundle_check.diff import diff_bundles
-from nlb_evalai.bundle_check.registry import ERROR, WARNING, Finding, checks
+from nlb_evalai.bundle_check.registry import ERROR, WARNING, Finding, checks, codes
+from nlb_evalai.errors import ToolError
 
-__all__ = ["ERROR", "WARNING", "Finding", "check_bundle", "errors_of"]
+__all__ = [
+    "ERROR", "WARNING", "BundleCheckError", "Finding", "check_bundle", "codes", "errors_of",
+]  # fmt: skip
+
+
+class BundleCheckError(ToolError):
+    """EvalAI would refuse this bundle, or trip over it; lists why."""
+
+    def __init__(self, bundle: Path, errors: List[Finding]) -> None:
+        self.errors = errors
+        count = len(errors)
+        lines = [f"{bundle}: not fit for EvalAI, {count} error{'s' * (count != 1)}:"]
+        super().__init__("\n".join(lines + [f"  {finding}" for finding in errors]))
 
 
 def check_bundle(path: Path, old: Optional[Path] = None, suite: Suite = NLB21) -> List[Finding]:

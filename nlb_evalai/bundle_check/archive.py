@@ -10,6 +10,11 @@ from nlb_evalai.bundle_check.registry import WARNING, Said, check
 from nlb_evalai.challenge import CONFIG_NAME
 
 
+def _leads_out(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts
+
+
 @check("damaged-member")
 def members_can_be_read(bundle: Bundle) -> Iterator[Said]:
     damaged = bundle.damaged()
@@ -20,8 +25,7 @@ def members_can_be_read(bundle: Bundle) -> Iterator[Said]:
 @check("member-path")
 def members_stay_inside(bundle: Bundle) -> Iterator[Said]:
     for name in bundle.names:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name:
+        if _leads_out(name) or "\\" in name:
             yield (
                 name,
                 "leads out of the folder it is extracted to; use plain relative paths with /",
@@ -38,15 +42,14 @@ def members_are_there_once(bundle: Bundle) -> Iterator[Said]:
 @check("file-path")
 def named_paths_are_relative(bundle: Bundle) -> Iterator[Said]:
     for where, name in bundle.files():
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts:
+        if _leads_out(name):
             yield where, f"found {name!r}, expected a relative path inside the zip"
 
 
 @check("file-missing")
 def named_files_are_there(bundle: Bundle) -> Iterator[Said]:
     for where, name in bundle.files():
-        if name not in bundle.names:
+        if name not in bundle.names and not _leads_out(name):
             same = [
                 member
                 for member in bundle.names
@@ -60,5 +63,5 @@ def named_files_are_there(bundle: Bundle) -> Iterator[Said]:
 def members_are_named(bundle: Bundle) -> Iterator[Said]:
     used = {CONFIG_NAME, *(name for _, name in bundle.files())}
     for name in dict.fromkeys(bundle.names):
-        if name not in used and not name.endswith("/"):
+        if name not in used and not name.endswith("/") and not _leads_out(name):
             yield name, f"{CONFIG_NAME} does not name it; leave out what EvalAI does not need"

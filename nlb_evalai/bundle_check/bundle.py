@@ -14,13 +14,15 @@ import zipfile
 import zlib
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, TypeVar
 
 import yaml
 
 from evaluation_script.suite import Suite
 from nlb_evalai.bundle_check.registry import ERROR, Finding
 from nlb_evalai.challenge import CONFIG_NAME
+
+T = TypeVar("T")
 
 #: (where it is in the config, the entry)
 Entry = Tuple[str, Dict[str, Any]]
@@ -57,6 +59,7 @@ class Bundle:
     def __init__(self, path: Path, suite: Suite) -> None:
         self.path = path
         self.suite = suite
+        self._results: Dict[Any, Any] = {}
         try:
             self._zip = zipfile.ZipFile(path)
         except FileNotFoundError:
@@ -77,6 +80,13 @@ class Bundle:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def once(self, function: Callable[[Bundle], T]) -> T:
+        """What a function makes of this bundle, computed at the first call."""
+        if function not in self._results:
+            self._results[function] = function(self)
+        result: T = self._results[function]
+        return result
 
     def close(self) -> None:
         """Close the zip and remove what was extracted of it."""

@@ -95,7 +95,7 @@ def _where(path: List[Any]) -> str:
 def _register_shape(code: str) -> None:
     @check(code)
     def shape(bundle: Bundle) -> Iterator[Said]:
-        for found, where, message in _shape_errors(bundle):
+        for found, where, message in bundle.once(_shape_errors):
             if found == code:
                 yield where, message
 
@@ -145,6 +145,8 @@ def phases_lie_within_the_challenge(bundle: Bundle) -> Iterator[Said]:
 def _date(text: Any) -> Optional[datetime.datetime]:
     """A date as UTC; None if it is none, which the schema's check reports."""
     try:
+        if len(str(text)) <= len("2099-12-31"):
+            return None
         date = datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     except ValueError:
         return None

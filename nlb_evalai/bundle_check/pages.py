@@ -43,14 +43,14 @@ def pages_say_something(bundle: Bundle) -> Iterator[Said]:
 
 @check("page-active", WARNING)
 def pages_survive_the_sanitizer(bundle: Bundle) -> Iterator[Said]:
-    for name, page in _parsed(bundle):
+    for name, page in bundle.once(_parsed):
         for line, what in page.removed:
             yield f"{name}:{line}", f"{what} is removed by EvalAI: use plain HTML"
 
 
 @check("page-link", WARNING)
 def links_are_well_formed(bundle: Bundle) -> Iterator[Said]:
-    for name, page in _parsed(bundle):
+    for name, page in bundle.once(_parsed):
         for line, link in page.links:
             if not _is_link(link):
                 yield (
@@ -99,9 +99,11 @@ class _Page(HTMLParser):
                     self.links.append((line, value or ""))
 
 
-def _parsed(bundle: Bundle) -> Iterator[Tuple[str, _Page]]:
+def _parsed(bundle: Bundle) -> List[Tuple[str, _Page]]:
+    found = []
     for name, content in _pages(bundle).items():
         page = _Page()
         page.feed(content.decode("utf-8", errors="replace"))
         page.close()
-        yield name, page
+        found.append((name, page))
+    return found

@@ -9,11 +9,15 @@ import click
 from rich.console import Console
 
 from nlb_evalai.bundle import BuiltBundle, build_bundle
+from nlb_evalai.cli.bundle_check import check
 
 
 @click.group()
 def bundle() -> None:
     """Build the zip that creates the challenge on EvalAI."""
+
+
+bundle.add_command(check)
 
 
 @bundle.command()

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from nlb_evalai.bundle import build_bundle
+from nlb_evalai.bundle_check import ERROR, Finding, check_bundle, codes, errors_of
 from nlb_evalai.cli.show import (
     console_for_output,
     keep_outcome,
@@ -65,6 +66,7 @@ def dry_run(
         scratch = Path(folder)
         if bundle is None:
             bundle = _build((keep or scratch) / "bundle.zip", annotations, console)
+        faults = _check(bundle, console)
         with step(console, "load") as said:
             replica = Replica(bundle)
             said.detail = (
@@ -74,7 +76,10 @@ def dry_run(
             outcomes = _score(replica, scratch, phase, submission, console)
             _warn_of_sample(replica, console)
             fine = _report(replica, outcomes, console, keep, show=submission)
-    if not fine:
+    if faults:
+        count = f"{len(faults)} fault{'s' * (len(faults) != 1)}"
+        console.print(f"✗ the bundle itself has {count}, named above", style="bold red")
+    if faults or not fine:
         raise SystemExit(1)
 
 
@@ -84,6 +89,21 @@ def _build(out: Path, annotations: Optional[Path], console: Console) -> Path:
         size = sum(built.members.values()) / 1e6
         said.detail = f"{len(built.members)} files, {size:.1f} MB, sha256 {built.sha256[:12]}…"
     return built.path
+
+
+def _check(bundle: Path, console: Console) -> List[Finding]:
+    """Check the bundle itself; returns what EvalAI would refuse or trip over."""
+    with step(console, "check") as said:
+        findings = check_bundle(bundle)
+        errors = errors_of(findings)
+        said.ok = not errors
+        kept = f"all {len(codes())} rules for a bundle kept"
+        said.detail = f"{len(errors)} faults in the bundle" if errors else kept
+    for finding in findings:
+        if finding.code != "sample-truth":  # said at the end
+            style = "red" if finding.severity == ERROR else "yellow"
+            console.print(f"  {finding}", style=style, soft_wrap=True)
+    return errors
 
 
 def _score(

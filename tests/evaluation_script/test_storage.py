@@ -129,6 +129,9 @@ def test_what_is_neither_text_nor_there_is_left_to_whoever_opens_it(tmp_path):
     corrupt = tmp_path / "corrupt.h5"
     corrupt.write_bytes(b"\x89HDF\r\n\x1a\n" + b"\xff" * 100)
     assert storage.resolve(corrupt) == corrupt
+    words = tmp_path / "words.h5"
+    words.write_text("just words")
+    assert storage.resolve(words) == words
     assert storage.resolve(tmp_path / "absent.h5") == tmp_path / "absent.h5"
 
 
@@ -151,8 +154,8 @@ def test_a_malformed_pointer_says_what_is_wrong(tmp_path, changes, message):
     assert message in refusal(write_pointer(tmp_path, b"x", **changes))
 
 
-@pytest.mark.parametrize("text", ["just words", "- a\n- list", "a: [", "42"])
-def test_text_that_is_no_pointer_is_refused(tmp_path, text):
+@pytest.mark.parametrize("text", ["size: [", "- x\nsize: 3", "[\nsize: 3]"])
+def test_a_pointer_that_is_no_yaml_mapping_is_refused(tmp_path, text):
     path = tmp_path / "test.yaml"
     path.write_text(text)
     assert "pointer" in refusal(path)

@@ -1,0 +1,60 @@
+"""``nlb-evalai bundle check``: what EvalAI would refuse in a bundle, or trip over later."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import List, Optional
+
+import click
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from nlb_evalai.bundle_check import ERROR, Finding, check_bundle, errors_of
+
+_ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", metavar="ZIP", type=_ZIP)
+@click.option("--diff", "old", type=_ZIP, help="The live challenge's bundle, which ZIP updates.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def check(file: Path, old: Optional[Path], as_json: bool) -> None:
+    """Tell everything that EvalAI would refuse in ZIP, or take and then trip over.
+
+    Exits with 1 if there is an error; warnings alone do not fail. With --diff, also what an
+    update of a live challenge may not change.
+    """
+    findings = check_bundle(file, old)
+    if as_json:
+        report = {
+            "bundle": str(file),
+            "fit": not errors_of(findings),
+            "findings": [finding.as_json() for finding in findings],
+        }
+        click.echo(json.dumps(report, indent=2))
+    else:
+        print_findings(file, findings, Console(highlight=False, emoji=False))
+    if errors_of(findings):
+        raise SystemExit(1)
+
+
+def print_findings(file: Path, findings: List[Finding], console: Console) -> None:
+    """Each finding with its place and what to do, errors first; then a verdict."""
+    for finding in findings:
+        color = "bold red" if finding.severity == ERROR else "yellow"
+        head = Text.assemble((finding.severity, color), " ", (f"[{finding.code}]", "dim"), " ")
+        console.print(head.append(finding.location), soft_wrap=True)
+        console.print(Padding(Text(finding.message), (0, 0, 0, 4)))
+    errors = len(errors_of(findings))
+    warnings = len(findings) - errors
+    counts = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    if errors:
+        console.print(Text(f"✗ {file}: {counts}", style="bold red"), soft_wrap=True)
+    else:
+        console.print(Text(f"✓ {file}: {counts}", style="bold green"), soft_wrap=True)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
