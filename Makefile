@@ -5,11 +5,7 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-<<<<<<< HEAD
 .PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle pages bench bench-ground-truth fuzz clean
-=======
-.PHONY: help venv venv-dev dry-run fuzz test test-fast test-remote test-phase2 test-browser bench-batch lint types bundle bench-ground-truth clean
->>>>>>> attack
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24

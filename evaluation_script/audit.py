@@ -13,6 +13,9 @@ import numpy as np
 
 from .reader.client import Part
 
+#: spikes per bin; far beyond any neuron, and where sums of squares still keep their digits
+MAX_RATE = 1e6
+
 
 @dataclass
 class _Tally:
@@ -24,6 +27,8 @@ class _Tally:
     first_negative: Optional[Tuple[int, ...]] = None
     zeros: int = 0
     overlooked: int = 0
+    too_large: int = 0
+    first_too_large: Optional[Tuple[int, ...]] = None
 
 
 class ValueAudit:
@@ -57,7 +62,7 @@ class ValueAudit:
         """
         tally = self._tallies.setdefault(part.path, _Tally())
         lowest, highest = values.min(), values.max()
-        if lowest > 0 and highest < np.inf:
+        if lowest > 0 and highest <= MAX_RATE:
             return True
         not_finite = ~np.isfinite(values)
         if required is not None and self.nan_where_unscored:
@@ -65,6 +70,11 @@ class ValueAudit:
             not_finite &= required | np.isinf(values)
             tally.overlooked += int(all_of_them - np.count_nonzero(not_finite))
         negative = values < 0
+        too_large = np.isfinite(values) & ((values > MAX_RATE) | (values < -MAX_RATE))
+        where = np.flatnonzero(too_large)
+        if where.size:
+            tally.too_large += where.size
+            tally.first_too_large = tally.first_too_large or _index(part, values, where[0])
         where = np.flatnonzero(not_finite)
         if where.size:
             tally.not_finite += where.size
@@ -74,7 +84,9 @@ class ValueAudit:
             tally.negative += where.size
             tally.first_negative = tally.first_negative or _index(part, values, where[0])
         tally.zeros += int(np.count_nonzero(values == 0))
-        return not (not_finite.any() or (negative.any() and must_not_be_negative(part.path)))
+        if too_large.any() or not_finite.any():
+            return False
+        return not (negative.any() and must_not_be_negative(part.path))
 
     @property
     def problems(self) -> List[str]:
@@ -87,6 +99,12 @@ class ValueAudit:
                 problems.append(
                     f"{path}: {tally.not_finite} NaN or infinite values, first at {where}; "
                     f"every value must be finite{bins}"
+                )
+            if tally.too_large:
+                where = _words(tally.first_too_large)
+                problems.append(
+                    f"{path}: {tally.too_large} values beyond {MAX_RATE:g} spikes per bin, first "
+                    f"at {where}; are these rates?"
                 )
             if tally.negative and must_not_be_negative(path):
                 where = _words(tally.first_negative)

@@ -255,3 +255,13 @@ def test_overlooked_nan_are_told_in_val(golden: Path, edited: Edited) -> None:
 
     card = score(golden / "target_val.h5", edited(change, group, part="val_b"), "val")
     assert f"{group}/eval_rates_heldout: 1 NaN in bins that no metric uses" in card.notes
+
+
+@pytest.mark.parametrize("rate", [2e6, -1e22, 3e38])
+def test_rates_beyond_any_neuron_are_refused(golden: Path, edited: Edited, rate: float) -> None:
+    def change(file: h5py.File) -> None:
+        file[GROUP]["train_rates_heldin"][20, 3, 1] = rate
+
+    message = rejection(golden, edited(change))
+    assert f"{GROUP}/train_rates_heldin: 1 values beyond 1e+06 spikes per bin" in message
+    assert "first at trial 20, bin 3, neuron 1" in message
