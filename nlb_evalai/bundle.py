@@ -14,7 +14,7 @@ from typing import BinaryIO, Dict, List, Optional, Tuple
 import h5py
 
 import evaluation_script
-from evaluation_script.storage import StorageError, is_pointer, read_pointer
+from evaluation_script.storage import StorageError, is_pointer, read_pointer, resolve
 from nlb_evalai.bundle_check import check_bundle, errors_of
 from nlb_evalai.challenge import CONFIG_NAME, Challenge, ChallengePhase, read_challenge
 from nlb_evalai.errors import ToolError
@@ -78,7 +78,7 @@ def build_bundle(
         The zip to write; its folder is made.
     annotations : Path, optional
         Folder of the ground truth, one file for each phase, named as in the config (``val.h5``,
-        ``test.h5``). Left out: the embedded sample.
+        ``test.h5``), or a pointer to it (``test.yaml``). Left out: the embedded sample.
     root : Path, optional
         The checkout to build from; this project's own when left out.
 
@@ -93,6 +93,8 @@ def build_bundle(
         If a file that the config names is missing, or truth is missing or no HDF5.
     ConfigError
         If ``challenge_config.yaml`` cannot be read.
+    StorageError
+        If what a pointer names cannot be fetched.
     """
     root = root or checkout_root()
     challenge = read_challenge(root / CONFIG_NAME)
@@ -126,7 +128,7 @@ def _sources(
         if parts.is_absolute() or ".." in parts.parts:
             problems.append(f"{CONFIG_NAME}: {name}: found a path that leaves the bundle")
         elif name in truth:
-            found = annotations / parts.name
+            found = _truth_file(annotations / parts.name, truth[name].codename)
             if found.is_file():
                 sources[name] = found
             else:
@@ -139,6 +141,14 @@ def _sources(
             else:
                 problems.append(f"{root / name}: missing, but {CONFIG_NAME} names it")
     return sources, problems
+
+
+def _truth_file(path: Path, codename: str) -> Path:
+    """The truth itself; where there is only a pointer of that name, what it points at."""
+    pointer = path.with_suffix(".yaml")
+    if path.is_file() or not pointer.is_file():
+        return path
+    return resolve(pointer, codename)
 
 
 def _problems_of_truth(path: Path, phase: ChallengePhase) -> List[str]:

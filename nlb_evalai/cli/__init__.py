@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from typing import Dict, List, Optional
 
@@ -50,6 +51,8 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: errors made on purpose become one message and exit code 1."""
+    # Its errors carry their details, which are printed below; they need not be logged as well.
+    logging.getLogger("evaluation_script.storage").addHandler(logging.NullHandler())
     try:
         cli()
     except (ToolError, EvaluationError) as error:

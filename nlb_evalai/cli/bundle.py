@@ -26,7 +26,8 @@ bundle.add_command(push)
 @click.option(
     "--annotations",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with the ground truth, val.h5 and test.h5.  [default: the embedded sample]",
+    help="Folder with the ground truth, val.h5 and test.h5, or pointers to it (val.yaml, ...).  "
+    "[default: the embedded sample]",
 )
 @click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Zip to write."

@@ -8,14 +8,18 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import boto3
 import h5py
 import pytest
 from click.testing import CliRunner
 
+from nlb_evalai import cli
 from nlb_evalai.bundle import BundleError, build_bundle, checkout_root, script_zip
 from nlb_evalai.challenge import CONFIG_NAME, read_challenge
 from nlb_evalai.cli.bundle import bundle as bundle_command
 from nlb_evalai.errors import ToolError
+from nlb_evalai.publish import publish
+from tests import store
 
 ROOT = checkout_root()
 
@@ -161,3 +165,36 @@ def test_the_command_shows_the_error_and_fails(tmp_path):
     )
     assert result.exit_code != 0
     assert isinstance(result.exception, BundleError)
+
+
+@pytest.fixture
+def published(truth, moto, proxy):
+    """The folder of truth, its test.h5 moved to a store and a pointer left in its place."""
+    client = boto3.client("s3", endpoint_url="http://{}:{}".format(*moto), region_name="us-east-1")
+    client.create_bucket(Bucket="published")
+    content = (truth / "test.h5").read_bytes()
+    publish(truth / "test.h5", "s3://published/test.h5", overwrite=True)
+    (truth / "test.h5").unlink()
+    client.close()
+    return truth, content
+
+
+def test_truth_behind_a_pointer_goes_into_the_bundle(published, tmp_path):
+    folder, content = published
+    built = build_bundle(tmp_path / "x.zip", folder)
+    with zipfile.ZipFile(built.path) as archive:
+        assert archive.read("annotations/test.h5") == content
+
+
+def test_truth_that_cannot_be_fetched_stops_the_build_with_the_reason(
+    published, proxy, tmp_path, monkeypatch, capsys
+):
+    proxy.always = store.error(400, "ExpiredToken")
+    out = tmp_path / "x.zip"
+    arguments = ["bundle", "build", "--annotations", str(published[0]), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", ["nlb-evalai", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 1
+    assert "error: s3://published/test.h5: the credentials have expired" in capsys.readouterr().err
+    assert not out.exists()
