@@ -15,6 +15,7 @@ import numpy as np
 
 from .errors import SubmissionError
 from .layout import ARRAYS, PARTS, Layout
+from .reader.arrays import keeps_rows
 from .reader.client import MAX_READ_BYTES, Part, ReaderProcess
 from .suite import VEL_R2, Suite
 
@@ -322,14 +323,18 @@ def _chunk_problem(
 
 
 def _trials_per_read(arrays: Sequence[Mapping[str, Any]]) -> int:
-    """Trials to read at a time, aligned with the chunks where these are not too tall."""
+    """Trials to read at a time, of all arrays together, in step with their chunks."""
+    dtypes = [np.dtype(facts["dtype"]) for facts in arrays]
     bytes_per_trial = sum(
-        facts["shape"][1] * facts["shape"][2] * np.dtype(facts["dtype"]).itemsize
-        for facts in arrays
+        facts["shape"][1] * facts["shape"][2] * dtype.itemsize
+        for facts, dtype in zip(arrays, dtypes)
     )
-    bytes_per_trial = max(bytes_per_trial, 1)
-    tall = max((facts["chunks"][0] for facts in arrays if facts["chunks"]), default=1)
-    if tall * bytes_per_trial > MAX_READ_BYTES - 4096:
-        # Each such chunk is inflated once for every read that touches it.
-        return max(1, (MAX_READ_BYTES - 4096) // bytes_per_trial)
-    return int(tall * max(1, _TARGET_READ_BYTES // (tall * bytes_per_trial)))
+    target = max(1, _TARGET_READ_BYTES // max(bytes_per_trial, 1))
+    chunked = [(facts, dtype) for facts, dtype in zip(arrays, dtypes) if facts["chunks"]]
+    tall: int = max((facts["chunks"][0] for facts, _ in chunked), default=1)
+    if tall <= target:
+        return tall * (target // tall)
+    if all(keeps_rows(facts["shape"], facts["chunks"], dtype) for facts, dtype in chunked):
+        return -(-tall // -(-tall // target))  # equal parts
+    # Each chunk is read once for every block that touches it: as few blocks as there may be.
+    return max(1, min(tall, (MAX_READ_BYTES - 4096) // max(bytes_per_trial, 1)))

@@ -1,14 +1,15 @@
 """Blocks of trials of one array of an HDF5 file.
 
-Chunks compressed with gzip (with or without shuffle) are read by their address in the file and
-inflated here, each once and on two threads, since zlib lets go of Python's global lock. All else
-(contiguous arrays, other filters, unusual number formats) goes through the HDF5 library.
+Chunks compressed with gzip (with or without shuffle) are fetched as they are stored and inflated
+here, each once and on two threads, since zlib lets go of Python's global lock. HDF5's own search
+finds each of them, so that a damaged index of chunks cannot mean one thing here and another to
+a plain read. All else (contiguous arrays, other filters, unusual number formats) goes through the
+HDF5 library.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Optional, Sequence, Tuple
@@ -34,8 +35,7 @@ _STANDARD_TYPES = tuple(
 _LARGE_CHUNK_BYTES = 8 << 20
 #: rows of chunks up to this size are kept until the next block has taken its trials from them
 _MAX_SLAB_BYTES = 24 << 20
-#: where a chunk lies; an address of -1 stands for one that was never written
-_CHUNK = np.dtype([("address", "<i8"), ("size", "<i8"), ("filter_mask", "<u4")])
+#: stands for the stored size of a chunk that was never written
 _NEVER_WRITTEN = -1
 
 
@@ -48,29 +48,25 @@ def chunk_grid(shape: Sequence[int], chunks: Sequence[int]) -> Tuple[int, ...]:
     return tuple(-(-extent // size) for extent, size in zip(shape, chunks))
 
 
+def keeps_rows(shape: Sequence[int], chunks: Sequence[int], dtype: np.dtype) -> bool:
+    """Whether a row of chunks is read once however many blocks end inside it."""
+    row_bytes = min(chunks[0], shape[0]) * math.prod(shape[1:]) * dtype.itemsize
+    chunk_bytes = math.prod(chunks) * dtype.itemsize
+    return chunk_bytes < _LARGE_CHUNK_BYTES and row_bytes <= _MAX_SLAB_BYTES
+
+
 class ArrayReader:
     """Reads blocks of trials of one array (trials, bins, neurons), in order, each chunk once.
 
     Parameters
     ----------
     dataset : h5py.h5d.DatasetID
-    descriptor : int
-        Of the file that holds it, for reading chunks by address.
     pool : ThreadPoolExecutor
         Inflates chunks.
-    addresses_hold : bool
-        Whether addresses of chunks count from the start of the file.
     """
 
-    def __init__(
-        self,
-        dataset: h5d.DatasetID,
-        descriptor: int,
-        pool: ThreadPoolExecutor,
-        addresses_hold: bool,
-    ) -> None:
+    def __init__(self, dataset: h5d.DatasetID, pool: ThreadPoolExecutor) -> None:
         self._dataset = dataset
-        self._descriptor = descriptor
         self._pool = pool
         self.shape: Tuple[int, ...] = tuple(int(n) for n in dataset.shape)
         element = dataset.get_type()
@@ -82,32 +78,36 @@ class ArrayReader:
         self._fill = np.zeros(1, self.dtype)
         if create.fill_value_defined() != h5d.FILL_VALUE_UNDEFINED:
             create.get_fill_value(self._fill)
-        self._by_address = (
-            addresses_hold
-            and create.get_layout() == h5d.CHUNKED
+        self._chunk_shape: Tuple[int, ...] = ()  # for an array that is not in chunks
+        if create.get_layout() == h5d.CHUNKED:
+            self._chunk_shape = tuple(int(n) for n in create.get_chunk())
+            self._chunk_bytes = math.prod(self._chunk_shape) * self.dtype.itemsize
+        self._by_chunk = (
+            bool(self._chunk_shape)
             and all(code in (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE) for code, _ in self._filters)
             and any(element.equal(standard) for standard in _STANDARD_TYPES)
         )
-        if self._by_address:
-            self._chunk_shape = tuple(int(n) for n in create.get_chunk())
-            self._chunk_bytes = math.prod(self._chunk_shape) * self.dtype.itemsize
-            self._index = self._find_chunks()
-            self._slab: Optional[np.ndarray] = None
-            self._slab_row = -1
+        if self._by_chunk:
+            self._stored_bytes = self._find_chunks()
+        self._slab: Optional[np.ndarray] = None
+        self._slab_row = -1
 
     def _find_chunks(self) -> np.ndarray:
-        """Where each chunk lies, in the order of the array's axes."""
-        index = np.zeros(chunk_grid(self.shape, self._chunk_shape), _CHUNK)
-        index["address"] = _NEVER_WRITTEN
+        """Stored size of each chunk, in the order of the array's axes."""
+        stored_bytes = np.full(
+            chunk_grid(self.shape, self._chunk_shape), _NEVER_WRITTEN, dtype=np.int64
+        )
         problems = 0
 
         def note(info: Any) -> Optional[bool]:
             nonlocal problems
             steps = [divmod(int(n), size) for n, size in zip(info.chunk_offset, self._chunk_shape)]
             place = tuple(step for step, _ in steps)
-            inside = all(rest == 0 and step < n for (step, rest), n in zip(steps, index.shape))
-            if inside and index[place]["address"] == _NEVER_WRITTEN:
-                index[place] = (int(info.byte_offset), int(info.size), int(info.filter_mask))
+            inside = all(
+                rest == 0 and step < n for (step, rest), n in zip(steps, stored_bytes.shape)
+            )
+            if inside and stored_bytes[place] == _NEVER_WRITTEN:
+                stored_bytes[place] = int(info.size)
                 return None
             problems += 1
             return True  # ends the walk
@@ -115,41 +115,51 @@ class ArrayReader:
         self._dataset.chunk_iter(note)
         if problems:
             raise CorruptData("the index of chunks contradicts the array's shape")
-        return index
+        return stored_bytes
 
     def read(self, start: int, stop: int, out: np.ndarray) -> None:
         """Fill ``out`` (stop - start, bins, neurons) with those trials."""
-        if not self._by_address:
-            out[...] = self._fill  # the library leaves what was never written as it is
-            space = self._dataset.get_space()
-            space.select_hyperslab((start, 0, 0), out.shape)
-            memory = h5s.create_simple(out.shape)
-            self._dataset.read(memory, space, out, h5t.py_create(self.dtype))
+        if not self._chunk_shape:
+            self._read_plain(start, out)
             return
         tall = self._chunk_shape[0]
-        row_bytes = min(tall, self.shape[0]) * math.prod(self.shape[1:]) * self.dtype.itemsize
-        keep_rows = self._chunk_bytes < _LARGE_CHUNK_BYTES and row_bytes <= _MAX_SLAB_BYTES
+        keep = keeps_rows(self.shape, self._chunk_shape, self.dtype)
         for row in range(start // tall, -(-stop // tall)):
             first, last = row * tall, min((row + 1) * tall, self.shape[0])
             begin, end = max(first, start), min(last, stop)
             target = out[begin - start : end - start]
-            if (begin, end) == (first, last) or not keep_rows:
-                self._inflate_row(row, begin, target)
+            if (begin, end) == (first, last) or not keep:
+                self._read_row(row, begin, target)
             else:
                 # A block ends inside this row of chunks: keep it for the next block.
                 if self._slab_row != row:
-                    shape = (last - first, *self.shape[1:])
-                    self._slab = np.empty(shape, self.dtype)
-                    self._inflate_row(row, first, self._slab)
+                    self._slab = None  # before there are two
+                    self._slab = np.empty((last - first, *self.shape[1:]), self.dtype)
+                    self._read_row(row, first, self._slab)
                     self._slab_row = row
                 assert self._slab is not None
                 target[...] = self._slab[begin - first : end - first]
                 if end == last:
                     self._slab, self._slab_row = None, -1
 
+    def _read_plain(self, begin: int, target: np.ndarray) -> None:
+        """Fill ``target``, whose first trial is ``begin``, through the HDF5 library."""
+        target[...] = self._fill  # the library leaves what was never written as it is
+        space = self._dataset.get_space()
+        space.select_hyperslab((begin, 0, 0), target.shape)
+        memory = h5s.create_simple(target.shape)
+        self._dataset.read(memory, space, target, h5t.py_create(self.dtype))
+
+    def _read_row(self, row: int, begin: int, target: np.ndarray) -> None:
+        """Fill ``target``, whose first trial is ``begin``, from a row of chunks."""
+        if self._by_chunk:
+            self._inflate_row(row, begin, target)
+        else:
+            self._read_plain(begin, target)
+
     def _inflate_row(self, row: int, begin: int, target: np.ndarray) -> None:
         """Inflate the chunks of a row into ``target``, whose first trial is ``begin``."""
-        written = self._index[row]["address"] != _NEVER_WRITTEN
+        written = self._stored_bytes[row] != _NEVER_WRITTEN
         if not written.all():
             target[...] = self._fill
         places = [(row, int(bin_), int(unit)) for bin_, unit in zip(*written.nonzero())]
@@ -164,9 +174,8 @@ class ArrayReader:
         self, places: Sequence[Tuple[int, int, int]], begin: int, target: np.ndarray
     ) -> None:
         for place in places:
-            address, size, filter_mask = self._index[place].item()
-            block = self._decode(address, size, filter_mask)
             trial, bin_, unit = (at * size for at, size in zip(place, self._chunk_shape))
+            block = self._decode((trial, bin_, unit), int(self._stored_bytes[place]))
             first = max(trial, begin)
             last = min(trial + self._chunk_shape[0], begin + target.shape[0])
             bins = min(self._chunk_shape[1], self.shape[1] - bin_)
@@ -176,13 +185,12 @@ class ArrayReader:
             ]
             del block  # before the next one is inflated
 
-    def _decode(self, address: int, size: int, filter_mask: int) -> np.ndarray:
-        """One chunk as an array of the chunk's shape."""
-        if size > self._chunk_bytes + self._chunk_bytes // 8 + 4096:
+    def _decode(self, corner: Tuple[int, int, int], stored_bytes: int) -> np.ndarray:
+        """The chunk whose first element is ``corner`` as an array of the chunk's shape."""
+        if stored_bytes > self._chunk_bytes + self._chunk_bytes // 8 + 4096:
             raise CorruptData("a stored chunk is larger than its contents could be")
-        data = os.pread(self._descriptor, size, address)
-        if len(data) != size:
-            raise CorruptData("a stored chunk lies beyond the end of the file")
+        # An error where the search does not find what the walk over all chunks met.
+        filter_mask, data = self._dataset.read_direct_chunk(corner)
         for position in reversed(range(len(self._filters))):
             if filter_mask >> position & 1:
                 continue

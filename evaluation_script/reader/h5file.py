@@ -47,9 +47,6 @@ class H5Submission:
         except BaseException:
             self._raw.close()
             raise
-        create = self._file.id.get_create_plist()
-        # Addresses of chunks are relative to a user block; leave such files to the library.
-        self._has_user_block = create.get_userblock() != 0
         self._arrays: Dict[str, ArrayReader] = {}
         self._pool = ThreadPoolExecutor(2)
 
@@ -97,7 +94,7 @@ class H5Submission:
             group, _, name = path.partition("/")
             opened = h5o.open(h5o.open(self._file.id, _encode(group)), _encode(name))
             # Whoever reads the last trial of an array has no further use for its chunk index.
-            reader = ArrayReader(opened, self._raw.fileno(), self._pool, not self._has_user_block)
+            reader = ArrayReader(opened, self._pool)
             self._arrays[path] = reader
         shape = (stop - start, *reader.shape[1:])
         count = int(np.prod(shape)) * reader.dtype.itemsize

@@ -107,6 +107,28 @@ def test_a_chunk_whose_bytes_are_wrong_is_refused_by_name(arena: Arena) -> None:
     assert arena.score(arena.swap(stored(plain, 1)))["result"] == arena.score(arena.new())["result"]
 
 
+def test_an_index_in_which_the_library_misses_a_chunk_is_refused(arena: Arena) -> None:
+    def make(group: h5py.Group, name: str) -> None:
+        # 72 chunks: one more level of the index than the 64 that a node holds
+        group.create_dataset(name, data=rates(MAZE, name), chunks=(1, 4, 3), compression="gzip")
+
+    path = arena.swap(make)
+    assert arena.score(path)["result"] == arena.score(arena.new())["result"]
+    data = bytearray(path.read_bytes())
+    # An inner node of chunks: two siblings of 8 bytes, then keys (size, mask, corner) and children.
+    node = data.index(b"TREE\x01\x01") + 24
+    second_key = node + (8 + 4 * 8) + 8
+    trial = slice(second_key + 8, second_key + 16)
+    assert int.from_bytes(data[trial], "little") < SHAPE[0] - 1
+    data[trial] = (SHAPE[0] - 1).to_bytes(8, "little")
+    path.write_bytes(data)
+    with h5py.File(path) as file:
+        array = file[f"{MAZE}/{ARRAY}"]
+        assert array.id.get_num_chunks() == 72, "a walk over the index still meets all of them"
+        assert (array[()] == 0).any(), "a search misses some"
+    arena.refused(path, f"{MAZE}/{ARRAY}: the data cannot be read; damaged")
+
+
 def test_chunks_that_point_outside_the_file_are_refused(arena: Arena) -> None:
     path = arena.new()
     with h5py.File(path) as file:
