@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from pathlib import Path
 from typing import Dict
 
@@ -12,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from nlb_tools.evaluation import evaluate as reference_evaluate
 
+from evaluation_script import evaluate
 from evaluation_script.suite import NLB21, expected_bins
 from nlb_evalai.cli.sample import sample as sample_command
 from nlb_evalai.sample import (
@@ -38,16 +37,18 @@ def paths(sample_paths: SamplePaths) -> SamplePaths:
 
 @pytest.fixture(scope="module")
 def scores(paths: SamplePaths) -> Dict[str, Dict[str, Dict[str, Dict[str, float]]]]:
-    """phase -> model -> split -> label -> score, by the reference."""
-    found: Dict[str, Dict[str, Dict[str, Dict[str, float]]]] = {}
-    for phase in PHASES:
-        found[phase] = {}
-        for model, path in paths.submissions[phase].items():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # tp corr of constant rates is undefined
-                result = reference_evaluate(str(paths.annotations[phase]), str(path))
-            found[phase][model] = {split: row for entry in result for split, row in entry.items()}
-    return found
+    """phase -> model -> split -> label -> score."""
+    return {
+        phase: {
+            model: {
+                split: row
+                for entry in evaluate(paths.annotations[phase], path, phase)["result"]
+                for split, row in entry.items()
+            }
+            for model, path in paths.submissions[phase].items()
+        }
+        for phase in PHASES
+    }
 
 
 @pytest.mark.parametrize("phase", PHASES)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import textwrap
+from collections import Counter
 from pathlib import Path
-from typing import Callable, Iterator, List
+from typing import Callable, Iterator, List, Set
 
 import psutil
 import pytest
@@ -42,14 +43,20 @@ def open_descriptors() -> List[str]:
     return sorted(found)
 
 
+def children() -> Set[psutil.Process]:
+    """The processes that this one started, and theirs."""
+    return set(psutil.Process().children(recursive=True))
+
+
 @pytest.fixture(autouse=True)
 def aftermath(arena: Arena) -> Iterator[None]:
-    before = open_descriptors()
+    # Other tests of this process may have left some, and may let go of them meanwhile.
+    descriptors, processes = Counter(open_descriptors()), children()
     yield
     arena.check_honest()
     gc.collect()
-    assert open_descriptors() == before, "file descriptors leak"
-    assert psutil.Process().children(recursive=True) == [], "processes are left behind"
+    assert not Counter(open_descriptors()) - descriptors, "file descriptors leak"
+    assert not children() - processes, "processes are left behind"
 
 
 @pytest.fixture

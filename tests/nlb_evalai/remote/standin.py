@@ -88,6 +88,7 @@ class StandIn:
         self.storage_requests: List[Dict[str, str]] = []
         self.violations: List[str] = []
         self.injected: Dict[str, int] = {}
+        self._chances: Dict[str, int] = {}
         self.scripted: Deque[Tuple[str, int, Any]] = deque()
         self.refuse_results = False
         self.supports_ranges = True
@@ -154,8 +155,12 @@ class StandIn:
     # -- what the API does ---------------------------------------------------------------------
 
     def inject(self, what: str) -> bool:
+        """Whether this trouble strikes now: at its rate, and at its tenth chance at the latest."""
         with self.lock:
-            hit = self.random.random() < getattr(self.trouble, what)
+            rate = getattr(self.trouble, what)
+            self._chances[what] = self._chances.get(what, 0) + 1
+            overdue = rate > 0 and what not in self.injected and self._chances[what] >= 10
+            hit = self.random.random() < rate or overdue
             if hit:
                 self.injected[what] = self.injected.get(what, 0) + 1
             return hit
