@@ -11,6 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
@@ -32,7 +33,7 @@ class InProcessReader:
     def __init__(self, descriptor: int, limits: Optional[Limits] = None) -> None:
         import os
 
-        self._submission = H5Submission(os.dup(descriptor))
+        self._submission = H5Submission(os.dup(descriptor), ThreadPoolExecutor(2))
 
     def __enter__(self) -> InProcessReader:
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from dataclasses import dataclass, field
@@ -13,9 +12,9 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 import h5py
 import numpy as np
 
-from .errors import HOST_MUST_MEND, AnnotationError
+from .errors import AnnotationError
 from .layout import Layout
-from .storage import resolve
+from .storage import file_identity, file_sha256, resolve
 from .suite import FP_BPS, PSTH_R2, TP_CORR, VEL_R2, Dataset, Suite
 
 logger = logging.getLogger(__name__)
@@ -24,7 +23,7 @@ logger = logging.getLogger(__name__)
 def host_error(detail: str) -> AnnotationError:
     """Log what is wrong for the host, and make the error that the participant reads."""
     logger.error("ground truth: %s", detail)
-    return AnnotationError(HOST_MUST_MEND)
+    return AnnotationError(detail)
 
 
 @dataclass
@@ -70,6 +69,7 @@ class Annotation:
     def __init__(self, path: Union[str, os.PathLike[str]], suite: Suite, phase: str) -> None:
         self._path = resolve(path, phase)
         try:
+            self._identity = file_identity(self._path)
             self._file = h5py.File(self._path, "r")
         except OSError as error:
             raise host_error(f"cannot open {self._path}: {error}") from None
@@ -96,9 +96,22 @@ class Annotation:
         self._file.close()
 
     def facts(self) -> Dict[str, Any]:
-        """The file's hash and size, for the receipt."""
-        found = self._path.stat()
-        return {"sha256": _sha256(self._path, found.st_mtime_ns), "bytes": found.st_size}
+        """The file's hash and size, for the receipt.
+
+        Raises
+        ------
+        AnnotationError
+            If the file is not the one any more that was opened.
+        """
+        try:
+            digest = _sha256(self._path, self._identity)
+            changed = file_identity(self._path) != self._identity
+            n_bytes = self._path.stat().st_size
+        except OSError as error:
+            raise host_error(f"cannot read {self._path}: {error}") from None
+        if changed:
+            raise host_error(f"{self._path} changed while it was in use")
+        return {"sha256": digest, "bytes": n_bytes}
 
     def load(self, group: str) -> Truth:
         """Read and check the arrays of one group.
@@ -116,6 +129,8 @@ class Annotation:
     def _check_root(self, suite: Suite, phase: str) -> None:
         for name, expected in (("phase", phase), ("suite", suite.name)):
             found = self._file.attrs.get(name)
+            if isinstance(found, bytes):  # as MATLAB and C write strings
+                found = found.decode("utf-8", "replace")
             if found is not None and str(found) != expected:
                 raise host_error(f"{self._path} is of {name} {found!s}, expected {expected}")
 
@@ -124,6 +139,8 @@ class Annotation:
         for group, (dataset, width) in suite.groups().items():
             if group not in self._file:
                 continue
+            if not isinstance(self._file[group], h5py.Group):
+                raise ValueError(f"{group} is not a group")
             if "eval_spikes_heldout" not in self._file[group]:
                 logger.warning("ground truth: %s has no eval_spikes_heldout, left out", group)
                 continue
@@ -133,19 +150,19 @@ class Annotation:
 
 def _layout(group: h5py.Group, dataset: Dataset, bin_width_ms: int) -> Layout:
     """What a submission must look like, from the shapes of the truth."""
-    n_eval, n_bins, n_heldout = group["eval_spikes_heldout"].shape
+    n_eval, n_bins, n_heldout = _shape(group, "eval_spikes_heldout")
     n_heldin = n_forward = None
     if "eval_spikes_heldin_forward" in group and "eval_spikes_heldout_forward" in group:
-        n_heldin = group["eval_spikes_heldin_forward"].shape[2]
+        _, n_bins_forward, n_heldin = _shape(group, "eval_spikes_heldin_forward")
         if FP_BPS in dataset.metrics:
-            n_forward = group["eval_spikes_heldin_forward"].shape[1]
+            n_forward = n_bins_forward
     elif "psth" in group:
-        n_heldin = group["psth"].shape[2] - n_heldout
+        n_heldin = _shape(group, "psth")[2] - n_heldout
     has_train = VEL_R2 in dataset.metrics and "train_behavior" in group
     return Layout(
         dataset=dataset,
         bin_width_ms=bin_width_ms,
-        n_train=group["train_behavior"].shape[0] if has_train else None,
+        n_train=_shape(group, "train_behavior")[0] if has_train else None,
         n_eval=n_eval,
         n_bins=n_bins,
         n_forward=n_forward,
@@ -154,14 +171,18 @@ def _layout(group: h5py.Group, dataset: Dataset, bin_width_ms: int) -> Layout:
     )
 
 
+def _shape(group: h5py.Group, name: str) -> Tuple[int, int, int]:
+    """Shape of an array of three axes."""
+    shape = getattr(group[name], "shape", None)
+    if shape is None or len(shape) != 3:
+        raise ValueError(f"{group.name}/{name} has shape {shape}, expected three axes")
+    return shape[0], shape[1], shape[2]
+
+
 @lru_cache(maxsize=8)
-def _sha256(path: Path, modified_ns: int) -> str:
+def _sha256(path: Path, identity: tuple) -> str:
     """Hash of a file, once for each version of it that a worker sees."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for piece in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(piece)
-    return digest.hexdigest()
+    return file_sha256(path)
 
 
 class _Loader:
@@ -190,6 +211,8 @@ class _Loader:
         return truth
 
     def _array(self, name: str, shape: Tuple[Optional[int], ...]) -> np.ndarray:
+        if not isinstance(self.group[name], h5py.Dataset):
+            raise ValueError(f"{name} is not an array")
         found = self.group[name][()]
         matches = found.ndim == len(shape) and all(
             want is None or got == want for got, want in zip(found.shape, shape)
@@ -312,6 +335,7 @@ def _unfit_timing(truth: Truth) -> Optional[str]:
 def _unfit_psth(truth: Truth) -> Optional[str]:
     """Why the PSTHs cannot be compared, or None."""
     assert truth.psth is not None
+    assert truth.eval_jitter is not None
     rows = 0
     for condition, trials in enumerate(truth.eval_conditions):
         if trials.size == 0:
@@ -319,5 +343,8 @@ def _unfit_psth(truth: Truth) -> Optional[str]:
         valid = ~np.isnan(truth.psth[condition, :, 0])
         if not np.isfinite(truth.psth[condition][valid]).all():
             return "psth is NaN for some neurons of a bin only"
+        source = np.flatnonzero(valid)[None, :] - truth.eval_jitter[trials, None]
+        if source.size and not (source.min() >= 0 and source.max() < len(valid)):
+            return f"jitter shifts bins of condition {condition} in from outside the trial"
         rows += int(valid.sum())
     return None if rows >= 2 else "no condition has both eval trials and a PSTH"

@@ -47,7 +47,15 @@ class LimitError(EvaluationError):
 
 
 class AnnotationError(EvaluationError):
-    """The host's ground truth is missing, corrupt, or of another phase."""
+    """The host's ground truth is missing, corrupt, or of another phase.
+
+    ``str(error)`` is for participants and says no more than that; ``detail`` is for hosts, and is
+    what the tools print. It holds no credentials.
+    """
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(HOST_MUST_MEND)
+        self.detail = detail
 
 
 class InternalError(EvaluationError):

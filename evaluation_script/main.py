@@ -175,7 +175,10 @@ def _score_groups(
     for block, values, fit in checked_blocks(reader, inspection, audit, required, progress):
         if fit:
             scorer_of(block).update(block, *values)
-        if block.is_last_of_group and not audit.problems:
+        if block.is_last_of_group:
             # Let go of the dataset's truth and held rates before the next one comes.
-            groups[block.group] = scorers.pop(block.group).finish()
+            scorer = scorers.pop(block.group, None)
+            if scorer is not None and not audit.problems:
+                groups[block.group] = scorer.finish()
+            del scorer
     return groups

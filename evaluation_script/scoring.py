@@ -79,13 +79,15 @@ class DatasetScorer:
             heldin = scored.shape[2] - truth.layout.n_heldout
             return [scored[..., :heldin], scored[..., heldin:]]
         if block.part == "train":
+            if VEL_R2.key not in self._metrics:
+                return [np.zeros((block.stop - block.start, 1, 1), bool)] * 2
             return [self._decoded(truth.train_behavior, truth.train_mask, trials)] * 2
         both = np.zeros((*truth.eval_spikes[trials].shape[:2], 1), bool)
         if VEL_R2.key in self._metrics:
             both |= self._decoded(truth.eval_behavior, truth.eval_mask, trials)
         if TP_CORR.key in self._metrics:
-            outlier: np.ndarray = np.isnan(_present(truth.eval_behavior)[trials]).any(axis=1)
-            both |= ~np.isnan(truth.eval_spikes[trials, :, :1]) & ~outlier[:, None, None]
+            used = self._metrics[TP_CORR.key].required_trials()[trials]
+            both |= ~np.isnan(truth.eval_spikes[trials, :, :1]) & used[:, None, None]
         if PSTH_R2.key in self._metrics:
             both |= self._metrics[PSTH_R2.key].required_bins()[trials][..., None]
         return [both, both | ~np.isnan(truth.eval_spikes[trials])]

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Dict, Iterator, List, NoReturn, Optional, Union
 
-from .errors import HOST_MUST_MEND, AnnotationError
+from .errors import AnnotationError
 
 #: The cache's folder; without it ``$XDG_CACHE_HOME/nlb-evalai/truth`` or ``~/.cache/…``.
 CACHE_VARIABLE = "NLB_EVALAI_CACHE"
@@ -46,15 +46,7 @@ _verified: Dict[str, tuple] = {}
 
 
 class StorageError(AnnotationError):
-    """Truth behind a pointer could not be had.
-
-    ``str(error)`` is for participants and says no more than that; ``detail`` is for hosts, and
-    is what the tools print. It holds no credentials.
-    """
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(HOST_MUST_MEND)
-        self.detail = detail
+    """Truth behind a pointer could not be had."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +114,7 @@ def read_pointer(path: Path) -> Pointer:
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: bad UTF-8, a bad date
         _fail(f"{path}: not readable as a pointer: {' '.join(str(error).split())}")
     if not isinstance(content, dict):
         _fail(f"{path}: not a pointer (YAML with {', '.join(_KEYS)})")
@@ -196,7 +188,7 @@ def _download_into_cache(pointer: Pointer, cache: Path, final: Path) -> None:
                 "correct the pointer"
             )
         partial.replace(final)
-        _verified[str(final)] = _identity(final)
+        _verified[str(final)] = file_identity(final)
         _log.info("fetched %s (%d bytes) into %s", pointer.location, pointer.size, final)
     finally:
         partial.unlink(missing_ok=True)
@@ -231,7 +223,10 @@ def _explained(pointer: Pointer) -> Iterator[None]:
     replaced = getattr(transfer, "S3DownloadFailedError", ClientError)
     try:
         yield
-    except (BotoCoreError, ClientError, transfer.RetriesExceededError, replaced) as error:
+    except (
+        *(BotoCoreError, ClientError, transfer.RetriesExceededError, replaced),
+        ValueError,  # an endpoint that is no address
+    ) as error:
         _fail(f"{pointer.location}: {explain(error)}")
 
 
@@ -316,7 +311,7 @@ def _is_verified(path: Path, pointer: Pointer) -> bool:
     if not path.exists():
         return False
     if path.stat().st_size == pointer.size:
-        identity = _identity(path)
+        identity = file_identity(path)
         if _verified.get(str(path)) == identity:
             return True
         if file_sha256(path) == pointer.sha256:
@@ -326,7 +321,8 @@ def _is_verified(path: Path, pointer: Pointer) -> bool:
     return False
 
 
-def _identity(path: Path) -> tuple:
+def file_identity(path: Path) -> tuple:
+    """What changes when a file is written to or replaced, even where its time is kept."""
     status = path.stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
@@ -380,7 +376,9 @@ def _file_fault(error: OSError, what: str) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    """Its text in one line, without the user and password that an address may hold."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def _fail(detail: str) -> NoReturn:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Callable, Iterator, List, NamedTuple, Optional
+from dataclasses import replace
+from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -14,8 +15,15 @@ from .submission import Block, Inspection
 Progress = Callable[[int, int], None]
 
 
+#: metrics turn values into float64, whatever they are stored in: no more than these at a time
+MAX_VALUES = 3 << 18
+
+
 class CheckedBlock(NamedTuple):
-    """A block, its held-in and held-out rates (valid until the next block), and a verdict."""
+    """A block or a slice of one, its held-in and held-out rates (valid until the next), a verdict.
+
+    ``fit`` says whether it may be scored.
+    """
 
     block: Block
     values: List[np.ndarray]
@@ -51,14 +59,35 @@ def checked_blocks(
     plan = inspection.plan
     total = sum(part.n_bytes for block in plan for part in block.read)
     done = 0
-    for block, values in zip(plan, reader.blocks([block.read for block in plan])):
-        where: List[Optional[np.ndarray]] = [None] * len(values)
-        if audit.nan_where_unscored and any(np.isnan(array.min()) for array in values):
-            where = list(required(block))
-        fine = [
-            audit.check(part, array, used) for part, array, used in zip(block.read, values, where)
-        ]
-        yield CheckedBlock(block, values, all(fine) and not audit.problems)
+    for block, whole in zip(plan, reader.blocks([block.read for block in plan])):
+        for piece, values in _slices(block, whole):
+            where: List[Optional[np.ndarray]] = [None] * len(values)
+            if audit.nan_where_unscored and any(np.isnan(array.min()) for array in values):
+                where = list(required(piece))
+            fine = [
+                audit.check(part, array, used)
+                for part, array, used in zip(piece.read, values, where)
+            ]
+            yield CheckedBlock(piece, values, all(fine) and not audit.problems)
         done += sum(part.n_bytes for part in block.read)
         if progress is not None:
             progress(done, total)
+
+
+def _slices(block: Block, values: List[np.ndarray]) -> Iterator[Tuple[Block, List[np.ndarray]]]:
+    """A block as it is, or in slices of at most ``MAX_VALUES`` (at least a trial)."""
+    trials = block.stop - block.start
+    step = max(1, MAX_VALUES * trials // max(1, sum(array.size for array in values)))
+    for first in range(0, trials, step):
+        last = min(first + step, trials)
+        piece = replace(
+            block,
+            start=block.start + first,
+            stop=block.start + last,
+            read=tuple(
+                replace(part, start=part.start + first, stop=part.start + last)
+                for part in block.read
+            ),
+            is_last_of_group=block.is_last_of_group and last == trials,
+        )
+        yield piece, [array[first:last] for array in values]

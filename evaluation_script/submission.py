@@ -110,7 +110,7 @@ def _root_problems(facts: Mapping[str, Any], known: Iterable[str]) -> List[str]:
     if facts["members"] > _MAX_ROOT_MEMBERS:
         return [f"{facts['members']} top-level groups found, expected dataset names only"]
     for name in facts["other"]:
-        nearest = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.0)
+        nearest = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
         problems.append(f"{safe_name(name)}: not a dataset of this benchmark{hint}")
     return problems

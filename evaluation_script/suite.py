@@ -53,11 +53,6 @@ class Dataset:
     label_prefix: str = ""
     forward_ms: int = 200
 
-    @property
-    def needs_train_rates(self) -> bool:
-        """Only velocity decoding fits something to the training rates."""
-        return VEL_R2 in self.metrics
-
     def label(self, metric: Metric) -> str:
         """The metric's column on its leaderboard, as ``[500] co-bps``."""
         return self.label_prefix + metric.key

@@ -12,8 +12,8 @@ from .jackknife import jackknife_error, r2_from_sums
 class PsthMatch:
     """Gathers blocks of trials into :func:`eval_psth` and its standard error.
 
-    Keeps the rates of all eval trials, in the precision they came in: a trial's influence on its
-    condition's mean can only be told once the mean is known.
+    Keeps the rates of all eval trials, with all the digits they came with: a trial's influence on
+    its condition's mean can only be told once the mean is known.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class PsthMatch:
         """Take trials from ``start`` on: arrays (trials, bins, neurons), side by side."""
         if self._rates.size == 0:
             shape = (len(self._jitter), self._psth.shape[1], self._psth.shape[2])
-            single = all(array.dtype in (np.float32, np.float16) for array in rates)
+            single = all(np.can_cast(array.dtype, np.float32) for array in rates)
             self._rates = np.full(shape, np.nan, np.float32 if single else float)
         stop = start + rates[0].shape[0]
         column = 0

@@ -70,6 +70,13 @@ class SpeedTpCorrelation:
         self._tp = behavior[:, -1]
         self._speeds: List[np.ndarray] = []
 
+    def required_trials(self) -> np.ndarray:
+        """(trials,) bool, where rates are used: the members of conditions."""
+        used = np.zeros(len(self._tp), bool)
+        for trials in self._members:
+            used[trials] = True
+        return used
+
     def update(self, rates: np.ndarray, scored: np.ndarray) -> None:
         """Take the next trials: rates (trials, bins, neurons), scored (trials, bins)."""
         self._speeds.append(neural_speeds(rates, scored))

@@ -12,6 +12,7 @@ import mmap
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict
 
@@ -42,6 +43,16 @@ def _answer(request: Dict[str, Any], submission: Any, buffer: memoryview) -> Dic
     return {}
 
 
+def _started_pool() -> ThreadPoolExecutor:
+    """Two threads that run already: later none can be started."""
+    threading.stack_size(1 << 20)  # address space is what the memory limit counts
+    pool = ThreadPoolExecutor(2)
+    both = threading.Barrier(2)
+    for started in [pool.submit(both.wait) for _ in range(2)]:
+        started.result()
+    return pool
+
+
 def main() -> None:
     """Confine this process, open the submission, and answer requests until input ends."""
     settings = json.loads(sys.argv[1])
@@ -51,7 +62,7 @@ def main() -> None:
 
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever else prints must not break the protocol
-    threading.stack_size(1 << 20)  # address space is what the memory limit counts
+    pool = _started_pool()
     buffer = mmap.mmap(settings["buffer_fd"], settings["buffer_bytes"])
     sandbox.confine(settings["parent"], settings["memory_bytes"], settings["cpu_seconds"])
 
@@ -61,7 +72,7 @@ def main() -> None:
             data = data[os.write(answers, data) :]
 
     try:
-        submission = h5file.H5Submission(settings["submission_fd"])
+        submission = h5file.H5Submission(settings["submission_fd"], pool)
     except MemoryError:
         send({"error": "memory", "where": None})
         return

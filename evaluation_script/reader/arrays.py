@@ -56,7 +56,9 @@ def keeps_rows(shape: Sequence[int], chunks: Sequence[int], dtype: np.dtype) -> 
 
 
 class ArrayReader:
-    """Reads blocks of trials of one array (trials, bins, neurons), in order, each chunk once.
+    """Reads blocks of trials of one array (trials, bins, neurons), in order.
+
+    Each chunk is inflated once, unless its row is too large to keep (see :func:`keeps_rows`).
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import mmap
@@ -20,7 +21,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 import h5py
 import numpy as np
 
-from ..errors import LimitError, SubmissionError
+from ..errors import InternalError, LimitError, SubmissionError
 from . import facts as reader_facts
 from . import wire
 from .sandbox import peak_memory_bytes
@@ -72,12 +73,15 @@ with contextlib.suppress(ImportError):  # Windows
 
     _SEALS = sum(getattr(fcntl, f"F_SEAL_{what}", 0) for what in ("SHRINK", "GROW", "SEAL"))
 
+#: why a process or its buffer cannot be had now, and perhaps can later
+_SHORTAGES = (errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EMFILE, errno.ENFILE)
+
 #: what HDF5 itself cannot tell from damage
 _TOO_NEW = "written with libver='latest' by a newer HDF5 library than the server's"
 
 _ALIGNMENT = 64
 #: the most that one read may hold; pages of the buffer that stay unused cost no memory
-MAX_READ_BYTES = 24 << 20
+MAX_READ_BYTES = 16 << 20
 _BUFFER_BYTES = 3 * MAX_READ_BYTES
 #: reads are ahead by one less, and by less still where they are so large that fewer fit
 _MAX_SLOTS = 4
@@ -101,7 +105,9 @@ class ReaderProcess:
     SubmissionError
         If the file is no HDF5 file, is damaged, or ends the helper.
     LimitError
-        If the helper hit a limit.
+        If the helper hit a limit, or there is no room to start it.
+    InternalError
+        If it cannot be started at all.
     """
 
     def __init__(self, descriptor: int, limits: Optional[Limits] = None) -> None:
@@ -190,6 +196,11 @@ class ReaderProcess:
             self._launch()
         except OSError as error:
             logger.error("cannot start the reader: %s", error)
+            if error.errno not in _SHORTAGES:
+                raise InternalError(
+                    "the server could not start reading the file; this is no fault of the file, "
+                    "the organizers find the details in their log: please tell them"
+                ) from None
             raise LimitError(
                 "the server is short of memory, disk space or processes, and could not start "
                 "reading the file; please submit it again later"

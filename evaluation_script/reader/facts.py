@@ -6,8 +6,11 @@ within bounds, or no answer at all.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any, Dict, FrozenSet, Mapping, Sequence
+
+import numpy as np
 
 _LINKS = frozenset({"hard", "soft", "external", "user-defined"})
 _KINDS = frozenset({"group", "dataset", "datatype", "damaged object"})
@@ -30,6 +33,11 @@ def checked(facts: Any, wanted: Mapping[str, Sequence[str]]) -> Dict[str, Any]:
     wanted : mapping of str to sequence of str
         Names of groups, and of arrays in them, that were asked for.
 
+    Returns
+    -------
+    dict
+        Of a member that is not what it should be, only what it is: ``link`` and ``kind``.
+
     Raises
     ------
     ValueError
@@ -39,16 +47,21 @@ def checked(facts: Any, wanted: Mapping[str, Sequence[str]]) -> Dict[str, Any]:
     _check_names(facts)
     groups = facts.get("groups")
     _need(isinstance(groups, dict) and groups.keys() <= wanted.keys())
-    for name, group in groups.items():
-        if not _is_hard(group, "group"):
-            continue
-        _check_names(group)
-        arrays = group.get("arrays")
-        _need(isinstance(arrays, dict) and arrays.keys() <= set(wanted[name]))
-        for array in arrays.values():
-            if _is_hard(array, "dataset"):
-                _check_array(array)
-    return dict(facts)
+    return {**facts, "groups": {k: _checked_group(v, wanted[k]) for k, v in groups.items()}}
+
+
+def _checked_group(group: Any, wanted: Sequence[str]) -> Dict[str, Any]:
+    if not _is_hard(group, "group"):
+        return _only_kind(group)
+    _check_names(group)
+    arrays = group.get("arrays")
+    _need(isinstance(arrays, dict) and arrays.keys() <= set(wanted))
+    return {**group, "arrays": {name: _checked_array(array) for name, array in arrays.items()}}
+
+
+def _only_kind(member: Mapping[str, Any]) -> Dict[str, Any]:
+    kind = member["kind"] if member["link"] == "hard" else None
+    return {"link": member["link"], "kind": kind}
 
 
 def _need(condition: bool) -> None:
@@ -73,7 +86,9 @@ def _is_hard(facts: Any, kind: str) -> bool:
     return bool(facts["kind"] == kind)
 
 
-def _check_array(facts: Mapping[str, Any]) -> None:
+def _checked_array(facts: Any) -> Dict[str, Any]:
+    if not _is_hard(facts, "dataset"):
+        return _only_kind(facts)
     _need(_is_one_of(facts.get("layout"), _LAYOUTS))
     _need(_is_count(facts.get("external")) and _is_count(facts.get("stored_bytes")))
     shape, chunks, dtype = facts.get("shape"), facts.get("chunks"), facts.get("dtype")
@@ -82,11 +97,21 @@ def _check_array(facts: Mapping[str, Any]) -> None:
         _need(_are_counts(chunks) and all(size > 0 for size in chunks))
         _need(shape is not None and len(chunks) == len(shape))
     written = facts.get("chunks_written")
-    _need(written is None or _is_count(written))
+    _need(written is None or (_is_count(written) and chunks is not None))
     _need(_are_counts(facts.get("filters")))
-    _need(dtype is None or (isinstance(dtype, str) and _NUMBER_TYPE.fullmatch(dtype) is not None))
+    _need(dtype is None or _is_number_type(dtype))
     words = facts.get("type_class")
     _need(isinstance(words, str) and _WORDS.fullmatch(words) is not None)
+    return dict(facts)
+
+
+def _is_number_type(name: object) -> bool:
+    """Whether numpy knows a real number type by that name."""
+    if not isinstance(name, str) or _NUMBER_TYPE.fullmatch(name) is None:
+        return False
+    with contextlib.suppress(TypeError):
+        return bool(np.dtype(name).str == name)
+    return False
 
 
 def _is_one_of(value: object, words: FrozenSet[str]) -> bool:

@@ -38,9 +38,11 @@ class H5Submission:
     ----------
     descriptor : int
         Open for reading; closed by :meth:`close`.
+    pool : ThreadPoolExecutor
+        Inflates chunks.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, pool: ThreadPoolExecutor) -> None:
         self._raw = open(descriptor, "rb", buffering=0)  # noqa: SIM115 - closed below
         try:
             self._file = h5py.File(self._raw, "r")
@@ -48,10 +50,9 @@ class H5Submission:
             self._raw.close()
             raise
         self._arrays: Dict[str, ArrayReader] = {}
-        self._pool = ThreadPoolExecutor(2)
+        self._pool = pool
 
     def close(self) -> None:
-        self._pool.shutdown()
         self._arrays.clear()
         self._file.close()
         self._raw.close()

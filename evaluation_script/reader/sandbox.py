@@ -1,8 +1,8 @@
 """What the helper process gives up before it looks at a stranger's file.
 
 Everything is best effort by platform: Linux has it all, macOS lacks some. What must not fail
-(the limits on memory, CPU time, open files, written files and core dumps) is set wherever the
-``resource`` module exists.
+(the limits on memory, CPU time, open files, processes, written files and core dumps) is set
+wherever the ``resource`` module exists.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 def confine(parent: int, memory_bytes: int, cpu_seconds: int) -> None:
     """Drop privileges, die with ``parent``, and set limits for the rest of this process's life.
+
+    What is open stays open and threads that run go on, but no more of either can be had.
 
     Parameters
     ----------
@@ -70,7 +72,9 @@ def _limit(memory_bytes: int, cpu_seconds: int) -> None:
         resource.RLIMIT_CORE: 0,
         # No file can be made longer, and none opened: HDF5 could not follow a link if it tried.
         resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_NOFILE: _fill_descriptors() + 1,
+        resource.RLIMIT_NOFILE: 0,
+        # No process or thread can be started (by root it can; see ``_leave_root``).
+        resource.RLIMIT_NPROC: 0,
     }
     if sys.platform.startswith("linux"):
         limits[resource.RLIMIT_AS] = _address_space() + memory_bytes
@@ -84,23 +88,6 @@ def _set_limit(limit: int, soft: int, hard: int) -> None:
     if before != resource.RLIM_INFINITY:
         soft, hard = min(soft, before), min(hard, before)
     resource.setrlimit(limit, (soft, hard))
-
-
-def _fill_descriptors() -> int:
-    """Leave no free descriptor below the highest one in use, and return the highest.
-
-    Standard input is duplicated until the numbers go past what was taken before; whatever a
-    limit at that number forbids, it then forbids every new file.
-    """
-    listing = "/proc/self/fd" if sys.platform.startswith("linux") else "/dev/fd"
-    highest = max(int(name) for name in os.listdir(listing) if name.isdigit())  # noqa: PTH208
-    filler = -1
-    while filler < highest:
-        try:
-            filler = os.dup(0)
-        except OSError:  # the limit that was there before is reached: nothing is free
-            return highest
-    return filler
 
 
 def _address_space() -> int:

@@ -71,11 +71,11 @@ def test_a_row_of_chunks_is_inflated_once_for_all_its_blocks(
         ((36, 18, 18), 36),  # whole rows
         ((25, 18, 18), 50),
         ((200, 18, 18), 50),  # equal parts of a row that the reader keeps
-        ((300, 140, 187), 240),  # a chunk too large to keep: as many trials as a block may hold
+        ((300, 140, 187), 160),  # a chunk too large to keep: as many trials as a block may hold
     ],
 )
 def test_blocks_stay_small_in_step_with_chunks(chunks: Any, expected: int) -> None:
     facts = {"shape": [2000, 140, 187], "dtype": "<f4", "chunks": chunks and list(chunks)}
     assert _trials_per_read([facts]) == expected
     rows_kept = chunks is None or arrays.keeps_rows(facts["shape"], chunks, np.dtype("<f4"))
-    assert rows_kept == (expected != 240)
+    assert rows_kept == (expected != 160)

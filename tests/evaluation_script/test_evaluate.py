@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -17,7 +18,9 @@ import pytest
 
 from evaluation_script import evaluate
 from evaluation_script.errors import AnnotationError, InternalError, SubmissionError
+from evaluation_script.main import score
 from evaluation_script.receipt import SCHEMA
+from evaluation_script.scoring import TRUTH_UNFIT
 from evaluation_script.suite import NLB21
 
 GROUP = "mc_maze_small_20"
@@ -84,8 +87,6 @@ def test_left_out_metrics_are_told_with_the_reason(
 
 
 def test_receipt_tells_from_what_the_scores_came(golden: Path) -> None:
-    import hashlib
-
     receipt = call(golden)["submission_metadata"]
     assert receipt["schema"] == SCHEMA
     assert receipt["rules_version"] == NLB21.rules_version
@@ -125,6 +126,15 @@ def damaged(golden: Path, tmp_path: Path, how: str) -> Path:
                 values = group["eval_behavior"][:-1]
                 del group["eval_behavior"]
                 group["eval_behavior"] = values
+            elif how == "two axes":
+                del group["eval_spikes_heldout"]
+                group["eval_spikes_heldout"] = np.zeros((13, 35))
+            elif how == "a group for an array":
+                del group["eval_spikes_heldout"]
+                group.create_group("eval_spikes_heldout")
+            elif how == "an array for a group":
+                del file[GROUP]
+                file[GROUP] = np.zeros(3)
             elif how == "negative counts":
                 group["eval_spikes_heldout"][0, 0, 0] = -1
             elif how == "index out of range":
@@ -144,6 +154,9 @@ def damaged(golden: Path, tmp_path: Path, how: str) -> Path:
         "other suite",
         "no dataset",
         "trials disagree",
+        "two axes",
+        "a group for an array",
+        "an array for a group",
         "negative counts",
         "index out of range",
     ],
@@ -157,7 +170,68 @@ def test_unusable_truth_is_the_hosts_error_with_details_in_the_log_alone(
     assert "The organizers must mend it" in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
     assert "truth.h5" in caplog.text
+    assert caught.value.detail in caplog.text
     assert call(golden)["result"]
+
+
+def test_truth_that_is_replaced_while_it_is_in_use_gives_no_score(
+    golden: Path, tmp_path: Path
+) -> None:
+    truth, other = tmp_path / "truth.h5", tmp_path / "other.h5"
+    for path in (truth, other):
+        path.write_bytes((golden / "target_val.h5").read_bytes())
+    with h5py.File(other, "r+") as file:
+        file[GROUP]["eval_spikes_heldout"][0, 0, 0] += 1
+    # As cp -p and rsync do: the time of one on the other.
+    os.utime(other, ns=(truth.stat().st_atime_ns, truth.stat().st_mtime_ns))
+
+    def replace(done: int, total: int) -> None:
+        if other.exists():
+            other.replace(truth)
+
+    with pytest.raises(AnnotationError) as caught:
+        score(truth, golden / "submission_val_c.h5", "val", progress=replace)
+    assert "changed while it was in use" in caught.value.detail
+    # The receipt names what is there now, not what was hashed before.
+    receipt = score(truth, golden / "submission_val_c.h5", "val").receipt
+    digest = hashlib.sha256(truth.read_bytes()).hexdigest()
+    assert receipt["files"]["ground_truth"]["sha256"] == digest
+
+
+def test_the_phase_may_be_written_as_bytes(golden: Path, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.h5"
+    truth.write_bytes((golden / "target_val.h5").read_bytes())
+    with h5py.File(truth, "r+") as file:
+        file.attrs["phase"] = np.bytes_("val")
+    assert score(truth, golden / "submission_val_c.h5", "val").groups
+
+
+@pytest.mark.parametrize("dataset", ["mc_maze_small_20", "dmfc_rsg_20"])
+def test_what_the_truth_cannot_serve_is_left_out_and_never_blamed_on_the_rates(
+    golden: Path, tmp_path: Path, edited: Callable, caplog: pytest.LogCaptureFixture, dataset: str
+) -> None:
+    truth = tmp_path / "truth.h5"
+    truth.write_bytes((golden / "target_val.h5").read_bytes())
+    with h5py.File(truth, "r+") as file:
+        group = file[dataset]
+        if dataset == "dmfc_rsg_20":
+            # Bins that the trials' jitter reaches out of the trial for.
+            psth = np.nan_to_num(group["psth"][()])
+            group["psth"][()] = psth
+            key, reason = "psth R2", "jitter"
+        else:
+            del group["eval_behavior"]
+            key, reason = "vel R2", "eval_behavior missing"
+
+    def change(file: h5py.File) -> None:
+        if dataset == "mc_maze_small_20":
+            file[dataset]["train_rates_heldin"][0, 0, 0] = np.nan
+
+    path = edited(change) if dataset == GROUP else golden / "submission_val_b.h5"
+    with caplog.at_level(logging.ERROR):
+        found = score(truth, path, "val").groups[dataset]
+    assert found.left_out == {key: TRUTH_UNFIT}
+    assert reason in caplog.text
 
 
 def test_participants_see_no_frame_but_evaluates_own(golden: Path, edited: Callable) -> None:

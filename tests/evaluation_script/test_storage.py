@@ -154,7 +154,7 @@ def test_a_malformed_pointer_says_what_is_wrong(tmp_path, changes, message):
     assert message in refusal(write_pointer(tmp_path, b"x", **changes))
 
 
-@pytest.mark.parametrize("text", ["size: [", "- x\nsize: 3", "[\nsize: 3]"])
+@pytest.mark.parametrize("text", ["size: [", "- x\nsize: 3", "[\nsize: 3]", "phase: 2022-99-99"])
 def test_a_pointer_that_is_no_yaml_mapping_is_refused(tmp_path, text):
     path = tmp_path / "test.yaml"
     path.write_text(text)
@@ -218,6 +218,17 @@ def test_no_server_at_all_is_a_lost_connection(pointer, proxy, tmp_path, monkeyp
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     assert "the connection was lost" in refusal(pointer)
     assert cached(tmp_path) == []
+
+
+def test_an_address_of_the_store_that_is_none_is_said(pointer, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "not an address")
+    assert "Invalid endpoint: not an address" in refusal(pointer)
+
+
+def test_no_password_in_an_address_is_repeated(pointer, monkeypatch, caplog):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://user:hush@127.0.0.1:9")
+    assert "http://127.0.0.1:9" in refusal(pointer)
+    assert "hush" not in caplog.text
 
 
 def test_missing_credentials_say_how_to_give_them(pointer, monkeypatch):

@@ -18,7 +18,9 @@ from evaluation_script.suite import NLB21
 from .arena import BINS, EVAL, MAZE, TRAIN, Arena, shapes
 
 LIMIT_MIB = 400
-BIG = "mc_maze_small"
+#: what the truth of a full dataset and its eval rates take, which the small truths here do not
+FULL_SIZE_MIB = 150
+BIG, TALL = "mc_maze_small", "mc_maze_medium"
 
 #: evaluates files in a process of its own, and prints the highest PSS of it and its children
 WATCHED = """
@@ -127,23 +129,27 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Tuple[Path, Callable[..., P
     """A truth large enough to fill every buffer, and a maker of submissions for it."""
     folder = tmp_path_factory.mktemp("big")
     truth, trials, bins, heldin, heldout = folder / "truth.h5", 160, 140, 137, 45
+    n_train = {BIG: trials, TALL: 1200}
     rng = np.random.default_rng(1)
     with h5py.File(truth, "w") as file:
-        group = file.create_group(BIG)
-        group["eval_spikes_heldout"] = rng.poisson(0.1, (trials, bins, heldout)).astype("f4")
-        group["eval_spikes_heldin_forward"] = rng.poisson(0.1, (trials, 40, heldin)).astype("f4")
-        group["eval_spikes_heldout_forward"] = rng.poisson(0.1, (trials, 40, heldout)).astype("f4")
-        group["train_behavior"] = rng.normal(size=(trials, bins, 2))
-        group["eval_behavior"] = rng.normal(size=(trials, bins, 2))
+        for name, train in n_train.items():
+            group = file.create_group(name)
+            group["eval_spikes_heldout"] = rng.poisson(0.1, (trials, bins, heldout)).astype("f4")
+            for side, count in (("heldin", heldin), ("heldout", heldout)):
+                spikes = rng.poisson(0.1, (trials, 40, count)).astype("f4")
+                group[f"eval_spikes_{side}_forward"] = spikes
+            group["train_behavior"] = rng.normal(size=(train, bins, 2))
+            group["eval_behavior"] = rng.normal(size=(trials, bins, 2))
 
-    def make(**options: Any) -> Path:
+    def make(group: str = BIG, dtype: str = "f8", **options: Any) -> Path:
         path = folder / f"{len(list(folder.iterdir()))}.h5"
         with h5py.File(path, "w") as file:
             for name in shapes(MAZE):
                 count = heldin if "heldin" in name else heldout
-                extent = (trials, 40 if name.endswith("forward") else bins, count)
+                rows = n_train[group] if name.startswith("train") else trials
+                extent = (rows, 40 if name.endswith("forward") else bins, count)
                 file.create_dataset(
-                    f"{BIG}/{name}", extent, "f8", fillvalue=0.1,
+                    f"{group}/{name}", extent, dtype, fillvalue=0.1 if dtype[0] == "f" else 1,
                     **{k: v(extent) for k, v in options.items()},
                 )  # fmt: skip
         return path
@@ -159,6 +165,9 @@ def test_files_that_fill_every_buffer_stay_under_the_limit(
         "tall chunks": make(chunks=lambda extent: (extent[0], 1, extent[2])),
         "a million chunks": make(chunks=lambda extent: (3, 1, 1)),
         "all at once": make(chunks=lambda extent: (120, *extent[1:])),
+        # A byte becomes eight where metrics compute.
+        "tall chunks of bytes": make(TALL, "u1", chunks=lambda extent: extent),
+        "tall chunks of halves": make(TALL, "f2", chunks=lambda extent: (extent[0] // 2, 40, 9)),
     }
     # Reads as tall as may be, of the largest chunks, which do not compress.
     with h5py.File(cases["all at once"], "r+") as file:
@@ -172,10 +181,10 @@ def test_files_that_fill_every_buffer_stay_under_the_limit(
         chunk = zlib.compress(rates.view(np.uint8).reshape(-1, 8).T.tobytes(), 0)
         made.id.write_direct_chunk((0, 0, 0), chunk)
     for name, (said, mib, _) in watched(truth, cases).items():
-        assert said == f"scored ['{BIG}']", name
-        assert 60 < mib < LIMIT_MIB, (name, mib)
+        assert said == f"scored ['{TALL if 'tall chunks of' in name else BIG}']", name
+        assert 60 < mib < LIMIT_MIB - FULL_SIZE_MIB, (name, mib)
 
 
 def test_the_fixtures_are_of_this_suite() -> None:
-    assert {MAZE, BIG} <= set(NLB21.groups())
+    assert {MAZE, BIG, TALL} <= set(NLB21.groups())
     assert (TRAIN, EVAL, BINS[MAZE]) == (12, 8, 35)

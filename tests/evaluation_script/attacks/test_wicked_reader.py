@@ -182,6 +182,9 @@ LIES = [
     ("array", "dtype", "O"),
     ("array", "dtype", "f4,f4"),
     ("array", "dtype", "<f4\n"),
+    ("array", "dtype", "<f3"),
+    ("array", "dtype", "<i99"),
+    ("array", "chunks", None),
     ("array", "chunks", [0, 0, 0]),
     ("array", "chunks", [1]),
     ("array", "type_class", "\x1b[2J"),
@@ -198,6 +201,16 @@ def test_each_lie_about_a_file_is_seen(holder: str, key: str, lie: Any) -> None:
     {"facts": facts, "group": group, "array": array}[holder][key] = lie
     with pytest.raises(ValueError, match="nonsense"):
         reader_facts.checked(facts, {MAZE: ARRAYS})
+
+
+def test_nothing_more_is_taken_over_of_what_is_no_real_member() -> None:
+    facts, group, array = good_facts()
+    array.update(link="soft", shape="abc")
+    found = reader_facts.checked(facts, {MAZE: ARRAYS})["groups"][MAZE]["arrays"]
+    assert found == {"eval_rates_heldout": {"link": "soft", "kind": None}}
+    group.update(link="external", kind={"x": 1})
+    found = reader_facts.checked(facts, {MAZE: ARRAYS})["groups"]
+    assert found == {MAZE: {"link": "external", "kind": None}}
 
 
 def test_facts_mistyped_anywhere_raise_no_other_error() -> None:
