@@ -10,8 +10,9 @@ HDF5 library.
 from __future__ import annotations
 
 import math
+import threading
 import zlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
@@ -37,6 +38,8 @@ _LARGE_CHUNK_BYTES = 8 << 20
 _MAX_SLAB_BYTES = 24 << 20
 #: stands for the stored size of a chunk that was never written
 _NEVER_WRITTEN = -1
+#: the HDF5 library must not fetch two chunks at once, and h5py 3.14 does not see to that
+_one_at_a_time = threading.Lock()
 
 
 class CorruptData(Exception):
@@ -169,7 +172,9 @@ class ArrayReader:
             self._inflate(places, begin, target)
             return
         halves = (places[::2], places[1::2])
-        for done in [self._pool.submit(self._inflate, half, begin, target) for half in halves]:
+        running = [self._pool.submit(self._inflate, half, begin, target) for half in halves]
+        wait(running)  # even where one has failed: what comes next uses the HDF5 library
+        for done in running:
             done.result()
 
     def _inflate(
@@ -192,7 +197,8 @@ class ArrayReader:
         if stored_bytes > self._chunk_bytes + self._chunk_bytes // 8 + 4096:
             raise CorruptData("a stored chunk is larger than its contents could be")
         # An error where the search does not find what the walk over all chunks met.
-        filter_mask, data = self._dataset.read_direct_chunk(corner)
+        with _one_at_a_time:
+            filter_mask, data = self._dataset.read_direct_chunk(corner)
         for position in reversed(range(len(self._filters))):
             if filter_mask >> position & 1:
                 continue

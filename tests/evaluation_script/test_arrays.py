@@ -42,6 +42,21 @@ def test_blocks_are_what_h5py_reads(tmp_path: Path, storage: str, step: int) -> 
         np.testing.assert_array_equal(np.concatenate(blocks), dataset[()])
 
 
+def test_thousands_of_chunks_fetched_by_two_threads_are_each_the_right_one(tmp_path: Path) -> None:
+    values = np.random.default_rng(6).random((60, 20, 10))
+    with h5py.File(tmp_path / "array.h5", "w") as file:
+        file.create_dataset("array", data=values, chunks=(1, 1, 1), compression="gzip")
+    # Through a Python file, as the reader opens it: each access may let the other thread in.
+    with (
+        (tmp_path / "array.h5").open("rb", buffering=0) as raw,
+        h5py.File(raw) as file,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        found = np.empty_like(values)
+        ArrayReader(file["array"].id, pool).read(0, len(values), found)
+    np.testing.assert_array_equal(found, values)
+
+
 def test_a_row_of_chunks_is_inflated_once_for_all_its_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
