@@ -39,7 +39,8 @@ def award(
 ) -> None:
     """Rank, award and explain: award.json, award.md and ranks.csv in a folder.
 
-    They name teams with private entries: they are for organizers. The report is for everyone.
+    They name teams with private entries, and by an e-mail address if that is a team's name: they
+    are for organizers. The report is for everyone.
     """
     rulebook = load_rules(rules)
     title = rulebook.suite.phase(rulebook.phase).title

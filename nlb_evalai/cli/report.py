@@ -36,8 +36,8 @@ def report(
 ) -> None:
     """Write the public report, and leaderboard.csv, .json and .md beside it.
 
-    Private entries are anonymous, withdrawn ones are left out, and nothing holds an e-mail
-    address.
+    Private entries, and teams whose name holds an e-mail address, are anonymous; withdrawn
+    entries are left out; nothing holds an e-mail address.
     """
     decided = _award(award_dir) if award_dir else None
     codename = phase or (decided["rules"]["phase"] if decided else "test")

@@ -1,4 +1,4 @@
-"""EvalAI's "download submissions" CSV -> entries, without anyone's e-mail address."""
+"""EvalAI's "download submissions" CSV -> entries, without their members' e-mail addresses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ _NO_ZONE = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y")
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission as the export describes it; times are UTC."""
+    """A submission as the export describes it; times are UTC.
+
+    ``team`` is the exact name, which tells teams apart; it may be an e-mail address.
+    """
 
     id: str
     team: str
@@ -109,6 +112,8 @@ def read_export(
         if not entries and not table.problems:
             names = " or ".join(repr(name) for name in phase_names)
             table.problems.append(f"no row of phase {names}; found {listed}")
+    for team in sorted({entry.team for entry in entries.values() if has_email(entry.team)}):
+        table.warn(f"team {team!r} has an e-mail address in its name: anonymous in the report")
     if naive:
         table.warn(f"{naive} time{'s' if naive != 1 else ''} without a zone taken as UTC")
     table.finish()
@@ -171,7 +176,7 @@ def _entry(table: Table, line: int, row: Mapping[str, str], when: Optional[datet
         table.warn(f"line {line}: Submission Meta Attributes cannot be read; taken as none")
     return Entry(
         id=row["id"],
-        team=without_email(row.get("team", "")),
+        team=row.get("team", ""),
         submitted_at=when,
         status=row.get("status", "").casefold(),
         file=row.get("file", ""),
@@ -199,6 +204,11 @@ def _attributes(text: str) -> Optional[Dict[str, Any]]:
     return None
 
 
+def has_email(text: str) -> bool:
+    """Whether a text holds an e-mail address."""
+    return bool(_EMAIL.search(text))
+
+
 def without_email(text: str) -> str:
     """A text fit to be published."""
     return _EMAIL.sub("[e-mail removed]", text)
@@ -207,7 +217,7 @@ def without_email(text: str) -> str:
 def web_address(text: str) -> str:
     """The address if it is one for the web, else nothing (``javascript:`` is none)."""
     text = text.strip()
-    if re.match(r"https?://[^\s\"'<>]+$", text, re.IGNORECASE) and not _EMAIL.search(text):
+    if re.match(r"https?://[^\s\"'<>]+$", text, re.IGNORECASE) and not has_email(text):
         return text
     return ""
 

@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 from evaluation_script.leaderboard import shown
 from evaluation_script.suite import Dataset, Metric, Suite
 from nlb_evalai.phase2.explain import sentence, usd
+from nlb_evalai.phase2.export import has_email
 from nlb_evalai.phase2.standing import Scores
 from nlb_evalai.phase2.store import Store, StoredSubmission
 
@@ -108,6 +109,8 @@ def make_view(
     """
     stored = store.current(phase)
     entries = award["entries"] if award else [_plain_entry(name) for name in stored]
+    # an e-mail address is not for everyone, even as a team's name
+    entries = [{**one, "private": one["private"] or has_email(one["team"])} for one in entries]
     names = Names(entries)
     scores = {
         name: {(s.dataset, s.bin_width_ms, s.metric): s for s in store.scores(one.row_id)}

@@ -105,6 +105,34 @@ def test_every_row_is_on_the_page_and_in_the_tables(published: Dict[str, str]) -
         assert row["team"] in published["leaderboard.md"]
 
 
+def test_teams_named_by_e_mail_addresses_stay_apart_and_are_anonymous_to_all(
+    scenario: Path,
+) -> None:
+    named = {"Ants": "alice@lab.edu", "Bees": "bob@lab.edu"}
+    for name in ("entries", "judges"):
+        path = scenario / f"{name}.csv"
+        text = path.read_text("utf-8")
+        for plain, address in named.items():
+            text = text.replace(f'"{plain}"', f'"{address}"')
+        path.write_text(text, "utf-8")
+    result = run(scenario)
+    assert result.exit_code == 0, result.output
+    assert "team 'alice@lab.edu' has an e-mail address in its name" in result.output
+    award = json.loads((scenario / "award" / "award.json").read_text("utf-8"))
+    won = {one["key"]: [w["team"] for w in one["winners"]] for one in award["prizes"]}
+    assert won["mc_maze"] == ["alice@lab.edu", "bob@lab.edu"]
+    assert won["scaling"] == ["bob@lab.edu"]
+    assert "alice@lab.edu (500 USD)" in (scenario / "award" / "award.md").read_text("utf-8")
+    texts = write(scenario, "--award", str(scenario / "award"), "--changes")
+    for name, text in texts.items():
+        assert "@lab.edu" not in text, name
+        assert "model 2" not in text, name
+    boards = json.loads(texts["leaderboard.json"])["boards"]
+    first = [row["team"] for row in boards[0]["rows"] if row["rank"] == 1]
+    assert len(set(first)) == 2
+    assert all(team.startswith("Anonymous ") for team in first)
+
+
 def test_text_from_participants_stays_text(tmp_path: Path) -> None:
     fill(tmp_path / "results.sqlite")
     nasty = "<script>alert(1)</script>=1+1|x $y$"
