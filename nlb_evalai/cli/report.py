@@ -10,9 +10,10 @@ import click
 
 from evaluation_script.suite import NLB21
 from nlb_evalai.errors import ToolError
-from nlb_evalai.phase2.award import SCHEMA
+from nlb_evalai.phase2.award import SCHEMA, changed_since
 from nlb_evalai.phase2.report.render import write_report
 from nlb_evalai.phase2.report.view import make_view
+from nlb_evalai.phase2.standing import listed
 from nlb_evalai.phase2.store import Store
 
 
@@ -37,7 +38,8 @@ def report(
     """Write the public report, and leaderboard.csv, .json and .md beside it.
 
     Private entries, and teams whose name holds an e-mail address, are anonymous; withdrawn
-    entries are left out; nothing holds an e-mail address.
+    entries are left out; nothing holds an e-mail address. An award from other scores than those
+    that the store has now is refused.
     """
     decided = _award(award_dir) if award_dir else None
     codename = phase or (decided["rules"]["phase"] if decided else "test")
@@ -47,6 +49,12 @@ def report(
         if codename not in store.phases():
             held = ", ".join(f"{n} of {one}" for one, n in store.phases().items()) or "nothing"
             raise ToolError(f"{store_path}: no submission of phase {codename}; found {held}")
+        changed = changed_since(store, decided) if decided else []
+        if changed:
+            raise ToolError(
+                f"{award_dir}: scores changed since this award: run `award` again; of entries "
+                f"{listed(changed)}"
+            )
         view = make_view(store, NLB21, codename, decided, changes)
     for path in write_report(view, out):
         click.echo(f"written: {path}")

@@ -21,8 +21,8 @@ from nlb_evalai.phase2.ranking import (
     shares,
 )
 from nlb_evalai.phase2.rulebook import Judging, RankPrize, Rulebook
-from nlb_evalai.phase2.standing import Standing, standings
-from nlb_evalai.phase2.store import Store
+from nlb_evalai.phase2.standing import Standing, match, standings
+from nlb_evalai.phase2.store import Store, StoredSubmission
 
 SCHEMA = "nlb-evalai/award/1"
 #: only this metric has per-trial parts that can be paired
@@ -86,6 +86,7 @@ def _entry(one: Standing) -> Row:
         "project": entry.project,
         "submitted_at": entry.submitted_at and entry.submitted_at.isoformat(),
         "store_name": one.stored.name if one.stored else None,
+        "scored": _scored(one.stored),
         "counts": one.counts,
         "reasons": one.reasons,
         "remarks": one.remarks,
@@ -93,6 +94,40 @@ def _entry(one: Standing) -> Row:
         "hidden": one.is_hidden,
         "code_released": one.code_released,
     }
+
+
+def _scored(stored: Optional[StoredSubmission]) -> Optional[Row]:
+    """What an entry's scores were computed from, if it has any."""
+    if stored is None or not stored.is_scored:
+        return None
+    keys = ("submission_sha256", "truth_sha256", "rules_version")
+    return {key: getattr(stored, key) for key in keys}
+
+
+def changed_since(store: Store, award: Mapping[str, Any]) -> List[str]:
+    """The entries whose scores in the store are no longer those that were awarded."""
+    rules = award["rules"]
+    stored = store.current(rules["phase"])
+    names, _ = match([one["id"] for one in award["entries"]], list(stored))
+    ranked: Dict[str, Dict[str, float]] = {}
+    for dataset, ranking in award["rankings"].items():
+        for row in ranking:
+            ranked.setdefault(row["entry"], {})[dataset] = row["value"]
+    changed = []
+    for one in award["entries"]:
+        name = names.get(one["id"])
+        now = stored[name] if name is not None else None
+        same = name == one["store_name"] and _scored(now) == one["scored"]
+        if same and now is not None and one["id"] in ranked:
+            values = {
+                score.dataset: score.value
+                for score in store.scores(now.row_id)
+                if (score.bin_width_ms, score.metric) == (rules["bin_width_ms"], rules["metric"])
+            }
+            same = all(values.get(name) == was for name, was in ranked[one["id"]].items())
+        if not same:
+            changed.append(one["id"])
+    return changed
 
 
 # ---- ranks ------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def standings(
         The warnings name what is in the store and not in the export, and the other way round.
     """
     stored = store.current(rules.phase)
-    names, warnings = _match([entry.id for entry in entries], list(stored))
+    names, warnings = match([entry.id for entry in entries], list(stored))
     result = []
     for entry in entries:
         one = Standing(entry, stored.get(names.get(entry.id, "")))
@@ -81,7 +81,7 @@ def standings(
     return result, warnings
 
 
-def _match(ids: Sequence[str], names: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
+def match(ids: Sequence[str], names: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
     """Entry id -> name in the store: the id, ``submission_<id>``, or a file in folder ``<id>``."""
     found: Dict[str, str] = {}
     warnings: List[str] = []

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import re
+import sqlite3
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
@@ -15,7 +17,12 @@ import pytest
 from click.testing import CliRunner
 
 import nlb_evalai
+from evaluation_script.scorecard import GroupScores, Score, Scorecard
+from evaluation_script.suite import NLB21
 from nlb_evalai.cli.report import report as report_command
+from nlb_evalai.errors import ToolError
+from nlb_evalai.phase2.store import Store
+from nlb_evalai.phase2.task import SCORED, Outcome, Source
 from tests.nlb_evalai.phase2.conftest import N_GOOD, of_csv
 from tests.nlb_evalai.phase2.test_award import fill, rows, run
 from tests.nlb_evalai.phase2.test_award import scenario as scenario  # a fixture
@@ -153,6 +160,36 @@ def test_text_from_participants_stays_text(tmp_path: Path) -> None:
     assert "javascript:" not in "".join(texts.values())
     assert 'href="https://code.org/1"' in texts["report.html"]
     assert "<script" not in texts["leaderboard.md"]
+
+
+def score_again(folder: Path, name: str, value: float, hashed: str) -> None:
+    """Score an entry's mc_maze anew; under the hash that it had, its row is changed in place."""
+    card = Scorecard(NLB21.name, "test")
+    card.groups["mc_maze"] = GroupScores("mc_maze", "mc_maze", 5, {"co-bps": Score(value, 0.01)})
+    with Store(folder / "results.sqlite", suite=NLB21.name, write=True) as store:
+        store.add(Outcome(Source(name), SCORED, hashed, card), "test", "truth", "1.0")
+    with closing(sqlite3.connect(folder / "results.sqlite")) as db, db:
+        db.execute(
+            "UPDATE scores SET value = ? WHERE dataset = 'mc_maze' AND row_id = "
+            "(SELECT row_id FROM current WHERE name = ?)",
+            (value, name),
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "hashed"),
+    [
+        ("3", "another file"),
+        ("3", "hash 3"),  # the same file, another score
+        ("6", "another file"),  # shown, though it does not count
+        ("11", "mended"),  # had no scores
+    ],
+)
+def test_an_award_from_other_scores_is_refused(scenario: Path, name: str, hashed: str) -> None:
+    assert run(scenario).exit_code == 0
+    score_again(scenario, name, 0.1, hashed)
+    with pytest.raises(ToolError, match=f"run `award` again; of entries {name}$"):
+        write(scenario, "--award", str(scenario / "award"))
 
 
 def test_without_an_award_submissions_go_by_their_names_and_nobody_is_ranked(
