@@ -60,6 +60,8 @@ def award(
                 raise ToolError(f"{judges}: these rules have no judges")
             scores, more = read_judges(judges, rulebook.judging, export.entries)
             warnings += more
+        elif rulebook.judging is not None:
+            warnings.append("no --judges: the prizes that judges give are left open")
         result = make_award(store, rulebook, export.entries, said, scores)
     result["warnings"] = warnings + result["warnings"]
     out.mkdir(parents=True, exist_ok=True)

@@ -52,6 +52,7 @@ def make_award(
     judging: Optional[Row] = None
     if rules.judging is not None and judges is not None:
         judging = _judging(rules.judging, standing, judges)
+        warnings += [f"judged, but left out: {t}: {why}" for t, why in judging["left_out"].items()]
         prizes += _judged_prizes(rules.judging, judging)
     return {
         "schema": SCHEMA,
@@ -336,7 +337,7 @@ def _judging(judging: Judging, standing: Sequence[Standing], scores: JudgesScore
 
 
 def _judged_prizes(judging: Judging, table: Mapping[str, Any]) -> List[Row]:
-    """One row for the whole order of places: those who tie share the places they hold."""
+    """One row for each place: those who tie share the places they hold."""
     ranks = {row["team"]: row["rank"] for row in table["table"]}
     totals = {row["team"]: row["total"] for row in table["table"]}
     won = shares(ranks, [prize.usd for prize in judging.prizes])
@@ -361,6 +362,20 @@ def _judged_prizes(judging: Judging, table: Mapping[str, Any]) -> List[Row]:
                 "datasets": [],
                 "winners": _winners(tied, {}),
                 "why": why,
+                "table": [],
+                "incomplete": {},
+            }
+        )
+    for place, prize in enumerate(judging.prizes[len(ranks) :], start=len(ranks) + 1):
+        rows.append(
+            {
+                "key": f"judges_{place}",
+                "title": prize.title,
+                "usd": prize.usd,
+                "kind": "judges",
+                "datasets": [],
+                "winners": [],
+                "why": [_said(f"no judged team is left for place {place}: the prize is not given")],
                 "table": [],
                 "incomplete": {},
             }

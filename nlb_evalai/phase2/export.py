@@ -30,7 +30,18 @@ COLUMNS: Mapping[str, Sequence[str]] = {
         "submission meta attributes",
     ),
 }
-_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+#: a package's version, ``name@1.2.3``, is none
+_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d][\w-]*")
+#: how people write an address -> the address
+_ADDRESSES = tuple(
+    (re.compile(form + r"[^\s\"'<>]*)", re.IGNORECASE), template)
+    for form, template in (
+        (r"(https?://[^\s\"'<>]", r"\1"),
+        (r"(?:doi:\s*)?(10\.\d{4,9}/", r"https://doi.org/\1"),
+        (r"arxiv:\s*([\w.-]", r"https://arxiv.org/abs/\1"),
+        (r"((?:[a-z\d](?:[a-z\d-]*[a-z\d])?\.)+[a-z]{2,}(?![^/:?#])", r"https://\1"),
+    )
+)
 _NO_ZONE = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y")
 
 
@@ -174,6 +185,10 @@ def _entry(table: Table, line: int, row: Mapping[str, str], when: Optional[datet
     attributes = _attributes(row.get("attributes", ""))
     if attributes is None:
         table.warn(f"line {line}: Submission Meta Attributes cannot be read; taken as none")
+    addresses = {name: web_address(row.get(name, "")) for name in ("publication", "project")}
+    for name, address in addresses.items():
+        if row.get(name) and not address:
+            table.warn(f"line {line}: {COLUMNS[name][0]} {row[name]!r} is no web address; ignored")
     return Entry(
         id=row["id"],
         team=row.get("team", ""),
@@ -182,8 +197,7 @@ def _entry(table: Table, line: int, row: Mapping[str, str], when: Optional[datet
         file=row.get("file", ""),
         method=without_email(row.get("method", "")),
         description=without_email(row.get("description", "")),
-        publication=web_address(row.get("publication", "")),
-        project=web_address(row.get("project", "")),
+        **addresses,
         attributes=attributes or {},
     )
 
@@ -215,10 +229,15 @@ def without_email(text: str) -> str:
 
 
 def web_address(text: str) -> str:
-    """The address if it is one for the web, else nothing (``javascript:`` is none)."""
+    """The address if it is one for the web, else nothing (``javascript:`` is none).
+
+    ``lab.edu/model``, ``doi:10.…`` and ``arXiv:…`` get their scheme.
+    """
     text = text.strip()
-    if re.match(r"https?://[^\s\"'<>]+$", text, re.IGNORECASE) and not has_email(text):
-        return text
+    for form, template in _ADDRESSES:
+        found = form.fullmatch(text)
+        if found and not has_email(text):
+            return found.expand(template)
     return ""
 
 

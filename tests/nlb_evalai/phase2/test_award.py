@@ -224,6 +224,48 @@ def test_an_export_of_another_phase_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("https://a.org/x y", ""),
+        ("HTTP://a.org:8000/x?y#z", "HTTP://a.org:8000/x?y#z"),
+        ("github.com/dave/model", "https://github.com/dave/model"),
+        ("lab.edu", "https://lab.edu"),
+        ("lab.edu:8000/x", "https://lab.edu:8000/x"),
+        ("doi:10.1101/2021.01.16.426955", "https://doi.org/10.1101/2021.01.16.426955"),
+        ("arXiv:2109.04463v2", "https://arxiv.org/abs/2109.04463v2"),
+        ("https://www.npmjs.com/package/x@1.2.3", "https://www.npmjs.com/package/x@1.2.3"),
+        ("https://lab.edu/?who=alice@lab.edu", ""),
+        ("alice@lab.edu", ""),
+        ("javascript:alert(1)", ""),
+        ("soon", ""),
+        ("n/a", ""),
+    ],
+)
+def test_addresses_are_taken_as_people_write_them(tmp_path: Path, text: str, expected: str) -> None:
+    header = ("id", "Team Name", "Challenge Phase", "Submitted At", "Project URL")
+    listed = [header, ("1", "Ants", "Test", IN_TIME, text)]
+    export = read_export(of_csv(tmp_path / "e.csv", listed), ["Test"])
+    assert export.entries[0].project == expected
+    said = f"e.csv: line 2: Project URL {text!r} is no web address; ignored"
+    assert (said in export.warnings) == (not expected)
+
+
+def test_judged_teams_that_cannot_win_and_places_without_a_team_are_said(scenario: Path) -> None:
+    listed = [list(row) for row in rows()]
+    for row in listed[1:]:
+        row[9] = "soon"
+    of_csv(scenario / "entries.csv", listed)
+    result = run(scenario)
+    assert result.exit_code == 0, result.output
+    for team in ("Ants", "Bees", "Crabs"):
+        said = f"warning: judged, but left out: {team}: no entry with a write-up or open code"
+        assert said in result.output
+    assert "Judges' choice: not given" in result.output
+    assert result.output.count("Runner-up: not given") == 2
+    assert "Judges' choice, 2000 USD: not given" in (scenario / "award" / "award.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
         ("2022-04-03T23:59:00-12:00", "2022-04-04T11:59:00+00:00"),
         ("2022-04-03 23:59:00-1200", "2022-04-04T11:59:00+00:00"),
         ("2022-04-03T21:15:00.5Z", "2022-04-03T21:15:00.500000+00:00"),
