@@ -6,7 +6,7 @@ The layout of the result (``nlb-evalai/award/1``) is described in docs/phase2.md
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from nlb_evalai.phase2.decisions import Override
 from nlb_evalai.phase2.decisions import Scores as JudgesScores
@@ -48,6 +48,13 @@ def make_award(
     """
     standing, warnings = standings(store, rules, entries, overrides)
     rankings = {name: _ranking(store, rules, standing, name) for name in rules.datasets()}
+    listed = [_entry(one) for one in standing]
+    public = {one["team"] for one in listed if one["counts"] and not one["private"]}
+    warnings += [
+        f"team {team!r} has a rank by a private entry: anonymous in the report in all that "
+        "counts, its public entries too"
+        for team in sorted(public & ranked_in_private(listed, rankings))
+    ]
     prizes = [_rank_prize(prize, rankings) for prize in rules.prizes]
     judging: Optional[Row] = None
     if rules.judging is not None and judges is not None:
@@ -68,7 +75,7 @@ def make_award(
             "not_counting": list(rules.not_counting),
         },
         "warnings": warnings,
-        "entries": [_entry(one) for one in standing],
+        "entries": listed,
         "rankings": rankings,
         "prizes": prizes,
         "judging": judging,
@@ -129,6 +136,12 @@ def changed_since(store: Store, award: Mapping[str, Any]) -> List[str]:
         if not same:
             changed.append(one["id"])
     return changed
+
+
+def ranked_in_private(entries: Sequence[Row], rankings: Mapping[str, List[Row]]) -> Set[str]:
+    """The teams that have a rank by a private entry."""
+    ranked = {row["entry"] for ranking in rankings.values() for row in ranking}
+    return {one["team"] for one in entries if one["private"] and one["id"] in ranked}
 
 
 # ---- ranks ------------------------------------------------------------------------------------

@@ -162,6 +162,49 @@ def test_text_from_participants_stays_text(tmp_path: Path) -> None:
     assert "<script" not in texts["leaderboard.md"]
 
 
+def published_with_private(folder: Path, name: str) -> Tuple[Dict[str, str], str]:
+    """Hares own entries 9 and 10, whose order at 20 ms is the other way round; one is private."""
+    listed = [list(row) for row in rows()]
+    listed[9][1] = "Hares"
+    of_csv(folder / "entries.csv", listed)
+    overrides = [("id", "team", "action", "reason"), ("7", "", "withdrawn", "x")]
+    overrides += [("", team, "organizer", "x") for team in ("Foxes", "Crabs")]
+    overrides += [("", "Hares", "code released", "mail"), (name, "", "private", "asked")]
+    of_csv(folder / "overrides.csv", overrides)
+    judges = [("team", "judge", "criterion", "score"), ("Hares", "one", "interpretability", 5)]
+    judges += [(team, "one", "interpretability", n) for n, team in enumerate(("Ants", "Bees"), 3)]
+    of_csv(folder / "judges.csv", judges)
+    with closing(sqlite3.connect(folder / "results.sqlite")) as db, db:
+        db.execute(
+            "INSERT INTO scores SELECT row_id, dataset, 20, metric, 1 - value, standard_error, "
+            "left_out FROM scores"
+        )
+    result = run(folder)
+    assert result.exit_code == 0, result.output
+    return write(folder, "--award", str(folder / "award")), result.output
+
+
+def test_a_private_entry_without_a_rank_leaves_its_team_named_and_is_not_shown(
+    scenario: Path,
+) -> None:
+    texts, _ = published_with_private(scenario, "10")
+    front = texts["report.html"].split('id="front"')[1].split("</section>")[0]
+    assert "Hares" in front
+    for name, text in texts.items():
+        assert "Anonymous" not in text, name
+    shown = re.findall(r'data-entry="(\w+)"', texts["report.html"])
+    assert {"9", "10"} & set(shown) == {"9"}
+
+
+def test_a_private_entry_with_a_rank_hides_its_team_in_all_that_counts(scenario: Path) -> None:
+    texts, said = published_with_private(scenario, "2")  # Ants have ranks by entry 1 too
+    assert "warning: team 'Ants' has a rank by a private entry: anonymous" in said
+    assert "Ants" not in texts["report.html"].split('<section aria-labelledby="idle-title"')[0]
+    for name in FILES[1:]:
+        assert "Ants" not in texts[name], name
+        assert "Anonymous 1" in texts[name], name
+
+
 def score_again(folder: Path, name: str, value: float, hashed: str) -> None:
     """Score an entry's mc_maze anew; under the hash that it had, its row is changed in place."""
     card = Scorecard(NLB21.name, "test")
