@@ -30,6 +30,12 @@ COLUMNS: Mapping[str, Sequence[str]] = {
         "submission meta attributes",
     ),
 }
+#: columns that are not needed, but missed -> what is taken for them
+_IF_MISSING = {
+    "phase": "every row is taken as of this phase",
+    "status": "no entry is taken as cancelled",
+    "attributes": "no team has answered a question of the submission form",
+}
 #: a package's version, ``name@1.2.3``, is none
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d][\w-]*")
 #: how people write an address -> the address
@@ -81,7 +87,7 @@ def read_export(
     ----------
     phase_names : sequence of str
         The names under which the phase may come; where the export has no such column all rows
-        are taken, with a warning.
+        are taken. A warning names each column that is missed.
     required : sequence of str
         Our names of the columns that are needed.
 
@@ -115,8 +121,9 @@ def read_export(
             )
         naive += when is not None and not _has_zone(stamp)
         entries[row["id"]] = _entry(table, line, row, when)
-    if "phase" not in (table.rows[0][1] if table.rows else {"phase": ""}):
-        table.warn("no column 'Challenge Phase': every row is taken as of this phase")
+    for name, taken in _IF_MISSING.items():
+        if table.rows and name not in table.rows[0][1]:
+            table.warn(f"no column {COLUMNS[name][0]!r}: {taken}")
     if other:
         listed = ", ".join(f"{count} of {name!r}" for name, count in sorted(other.items()))
         table.warn(f"rows of other phases left aside: {listed}")

@@ -221,6 +221,23 @@ def test_an_export_of_another_phase_is_an_error(tmp_path: Path) -> None:
         read_export(of_csv(tmp_path / "e.csv", listed), ["test", "Test"])
 
 
+def test_columns_that_decide_who_counts_are_missed(scenario: Path) -> None:
+    where = {name: HEADER.index(name) for name in ("Status", "Submission Meta Attributes")}
+    cut = [[cell for i, cell in enumerate(row) if i not in where.values()] for row in rows()]
+    of_csv(scenario / "entries.csv", cut)
+    result = run(scenario)  # an override says that the Hares release theirs
+    assert result.exit_code == 0, result.output
+    for name in where:
+        assert f"warning: entries.csv: no column {name!r}" in result.output
+    of_csv(scenario / "overrides.csv", [row for row in OVERRIDES if row[1] != "Hares"])
+    renamed = [(*row[:-1], str(row[-1]).replace("Code", "The code")) for row in rows()]
+    for listed in (cut, renamed):
+        of_csv(scenario / "entries.csv", listed)
+        result = run(scenario)
+        assert isinstance(result.exception, ToolError)
+        assert "has no answer to 'Code will be released'" in str(result.exception)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
