@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Dict, Optional
 
 import click
+import jsonschema
 
 from evaluation_script.suite import NLB21
 from nlb_evalai.errors import ToolError
@@ -79,5 +82,15 @@ def _award(folder: Path) -> Dict[str, Any]:
     schema = found.get("schema") if isinstance(found, dict) else None
     if schema != SCHEMA:
         raise ToolError(f"{path}: schema: found {schema!r}, expected {SCHEMA!r}")
+    layout = resources.files("nlb_evalai").joinpath("schemas/award-1.json").read_text("utf-8")
+    fault = next(jsonschema.Draft202012Validator(json.loads(layout)).iter_errors(found), None)
+    if fault is not None:
+        where = "/".join(map(str, fault.absolute_path)) or "the file"
+        raise ToolError(
+            f"{path}: {where}: {shorten(fault.message, 200)}; `nlb-evalai award` writes it anew"
+        )
+    missing = [one.name for one in NLB21.datasets if one.name not in found["rankings"]]
+    if missing:
+        raise ToolError(f"{path}: rankings: expected {', '.join(missing)} too")
     result: Dict[str, Any] = found
     return result

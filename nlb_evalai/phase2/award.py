@@ -1,6 +1,6 @@
 """Ranks, prizes, leads and the Pareto front of a whole competition, as plain JSON values.
 
-The layout of the result (``nlb-evalai/award/1``) is described in docs/phase2.md.
+The layout of the result is ``schemas/award-1.json``.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def _from_s3(location: str, path: Path) -> None:
     bucket, key = split_s3(location)
     try:
         boto3.client("s3").download_file(bucket, key, str(path))
-    except (Boto3Error, BotoCoreError, ClientError) as error:
+    except (Boto3Error, BotoCoreError, ClientError, ValueError) as error:
         raise FetchError(f"{location}: {error}") from None
 
 

@@ -112,7 +112,7 @@ def _in_s3(place: str, problems: List[str]) -> List[Source]:
             for item in page.get("Contents", ())
             if item["Key"].casefold().endswith(_SUFFIXES)
         ]
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:  # ValueError: an endpoint's address
         problems.append(f"{place}: {error}")
         return []
     folder = prefix if prefix.endswith("/") else prefix.rpartition("/")[0]

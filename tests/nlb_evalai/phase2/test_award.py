@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
+import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import nlb_evalai
 from evaluation_script.scorecard import GroupScores, Score, Scorecard
 from evaluation_script.suite import NLB21
 from nlb_evalai.cli.award import award as award_command
@@ -109,6 +111,8 @@ def test_the_scenario_gives_exactly_these_prizes_with_reasons(scenario: Path) ->
     result = run(scenario)
     assert result.exit_code == 0, result.output
     found = json.loads((scenario / "award" / "award.json").read_text())
+    schema = Path(nlb_evalai.__file__).parent / "schemas" / "award-1.json"
+    jsonschema.validate(found, json.loads(schema.read_text("utf-8")))
     won = {
         prize["key"]: {one["team"]: one["usd"] for one in prize["winners"]}
         for prize in found["prizes"]

@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import jsonschema
 import pytest
@@ -233,6 +233,30 @@ def test_an_award_from_other_scores_is_refused(scenario: Path, name: str, hashed
     score_again(scenario, name, 0.1, hashed)
     with pytest.raises(ToolError, match=f"run `award` again; of entries {name}$"):
         write(scenario, "--award", str(scenario / "award"))
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (["rules"], "the file: 'rules' is a required property"),
+        (["rules", "phase"], "rules: 'phase' is a required property"),
+        (["entries", 0, "scored"], "entries/0: 'scored' is a required property"),
+        (["rankings", "mc_rtt"], "rankings: expected mc_rtt too"),
+    ],
+)
+def test_an_incomplete_award_is_told_with_what_it_lacks(
+    scenario: Path, place: List[Any], said: str
+) -> None:
+    assert run(scenario).exit_code == 0
+    path = scenario / "award" / "award.json"
+    award = json.loads(path.read_text("utf-8"))
+    inner = award
+    for key in place[:-1]:
+        inner = inner[key]
+    del inner[place[-1]]
+    path.write_text(json.dumps(award), "utf-8")
+    with pytest.raises(ToolError, match=re.escape(f"award.json: {said}")):
+        write(scenario, "--award", str(path.parent))
 
 
 def test_without_an_award_submissions_go_by_their_names_and_nobody_is_ranked(

@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from evaluation_script.suite import NLB21
 from nlb_evalai.phase2.batch import Tally, run_batch
+from nlb_evalai.phase2.fetch import FetchError, fetched
 from nlb_evalai.phase2.sources import SourceError, collect
 from nlb_evalai.phase2.store import Store
 from tests.nlb_evalai.phase2.conftest import Bench, of_csv, serially
@@ -100,6 +101,11 @@ def test_an_s3_prefix_is_scored_and_known_objects_are_not_fetched_again(
         assert score(bench, store, ["s3://uploads/phase/"]) == Tally(0, 0, 2)
         with pytest.raises(SourceError, match="s3://nowhere"):
             collect(["s3://nowhere/x"], ["test"])
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "no address")
+        with pytest.raises(SourceError, match="s3://uploads/phase/: Invalid endpoint: no address"):
+            collect(["s3://uploads/phase/"], ["test"])
+        with pytest.raises(FetchError, match=r"100\.h5: Invalid endpoint"):
+            fetched("s3://uploads/phase/100.h5").__enter__()
     finally:
         server.stop()
 
