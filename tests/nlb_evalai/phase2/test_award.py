@@ -328,6 +328,20 @@ def test_overrides_and_judges_name_every_fault(tmp_path: Path) -> None:
     assert "found '11', expected 0 to 10" in str(caught.value)
 
 
+def test_criteria_are_read_in_any_case_and_kept_as_the_rules_have_them(tmp_path: Path) -> None:
+    text = DEFAULT_RULES.read_text()
+    text = text.replace("interpretability, usability", "Interpretability, usability")
+    text = text.replace("interpretability: interpretability", "interpretability: Interpretability")
+    (tmp_path / "rules.yaml").write_text(text)
+    judging = load_rules(tmp_path / "rules.yaml").judging
+    assert judging is not None
+    header = ("team", "judge", "criterion", "score")
+    judges = [header, ("Ants", "one", "interpretability", "5"), ("Ants", "one", "Usability", "6")]
+    path = of_csv(tmp_path / "j.csv", judges)
+    scores, _ = read_judges(path, judging, [Entry("1", "Ants")])
+    assert scores == {("Ants", "one", "Interpretability"): 5, ("Ants", "one", "usability"): 6}
+
+
 def test_a_rules_file_that_contradicts_the_suite_names_every_fault(tmp_path: Path) -> None:
     text = DEFAULT_RULES.read_text()
     text = text.replace("suite: nlb21", "suite: nlb22").replace("[mc_rtt]", "[mc_rtx]")
@@ -336,6 +350,10 @@ def test_a_rules_file_that_contradicts_the_suite_names_every_fault(tmp_path: Pat
         load_rules(tmp_path / "rules.yaml")
     assert "found 'nlb22'" in str(caught.value)
     assert "found 'mc_rtx'" in str(caught.value)
+    twice = DEFAULT_RULES.read_text().replace("usability", "Accuracy")
+    (tmp_path / "rules.yaml").write_text(twice)
+    with pytest.raises(RulesError, match="judging/criteria: two differ in nothing but case"):
+        load_rules(tmp_path / "rules.yaml")
     (tmp_path / "rules.yaml").write_text(text.replace("usd: 1000", "usd: lots", 1))
     with pytest.raises(RulesError, match="'lots' is not of type 'number'"):
         load_rules(tmp_path / "rules.yaml")
