@@ -8,8 +8,9 @@ from typing import Dict, Iterable, List, Optional, Sequence
 
 from nlb_evalai.errors import ToolError
 from nlb_evalai.phase2.export import Entry, read_export
-from nlb_evalai.phase2.fetch import split_s3, without_query
+from nlb_evalai.phase2.fetch import split_s3
 from nlb_evalai.phase2.task import Source
+from nlb_evalai.remote.client import without_query
 
 _SUFFIXES = (".h5", ".hdf5", ".nwb")
 
