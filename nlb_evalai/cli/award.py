@@ -39,7 +39,8 @@ def award(
 ) -> None:
     """Rank, award and explain: award.json, award.md and ranks.csv in a folder.
 
-    They name teams with private entries: they are for organizers. The report is for everyone.
+    They name teams with private entries, and by an e-mail address if that is a team's name: they
+    are for organizers. The report is for everyone.
     """
     rulebook = load_rules(rules)
     title = rulebook.suite.phase(rulebook.phase).title
@@ -59,6 +60,8 @@ def award(
                 raise ToolError(f"{judges}: these rules have no judges")
             scores, more = read_judges(judges, rulebook.judging, export.entries)
             warnings += more
+        elif rulebook.judging is not None:
+            warnings.append("no --judges: the prizes that judges give are left open")
         result = make_award(store, rulebook, export.entries, said, scores)
     result["warnings"] = warnings + result["warnings"]
     out.mkdir(parents=True, exist_ok=True)

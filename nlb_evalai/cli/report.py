@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Dict, Optional
 
 import click
+import jsonschema
 
 from evaluation_script.suite import NLB21
 from nlb_evalai.errors import ToolError
-from nlb_evalai.phase2.award import SCHEMA
+from nlb_evalai.phase2.award import SCHEMA, changed_since
 from nlb_evalai.phase2.report.render import write_report
 from nlb_evalai.phase2.report.view import make_view
+from nlb_evalai.phase2.standing import listed
 from nlb_evalai.phase2.store import Store
 
 
@@ -36,8 +40,9 @@ def report(
 ) -> None:
     """Write the public report, and leaderboard.csv, .json and .md beside it.
 
-    Private entries are anonymous, withdrawn ones are left out, and nothing holds an e-mail
-    address.
+    Private entries, and teams whose name holds an e-mail address, are anonymous; withdrawn
+    entries are left out; nothing holds an e-mail address. An award from other scores than those
+    that the store has now is refused.
     """
     decided = _award(award_dir) if award_dir else None
     codename = phase or (decided["rules"]["phase"] if decided else "test")
@@ -47,6 +52,12 @@ def report(
         if codename not in store.phases():
             held = ", ".join(f"{n} of {one}" for one, n in store.phases().items()) or "nothing"
             raise ToolError(f"{store_path}: no submission of phase {codename}; found {held}")
+        changed = changed_since(store, decided) if decided else []
+        if changed:
+            raise ToolError(
+                f"{award_dir}: scores changed since this award: run `award` again; of entries "
+                f"{listed(changed)}"
+            )
         view = make_view(store, NLB21, codename, decided, changes)
     for path in write_report(view, out):
         click.echo(f"written: {path}")
@@ -71,5 +82,15 @@ def _award(folder: Path) -> Dict[str, Any]:
     schema = found.get("schema") if isinstance(found, dict) else None
     if schema != SCHEMA:
         raise ToolError(f"{path}: schema: found {schema!r}, expected {SCHEMA!r}")
+    layout = resources.files("nlb_evalai").joinpath("schemas/award-1.json").read_text("utf-8")
+    fault = next(jsonschema.Draft202012Validator(json.loads(layout)).iter_errors(found), None)
+    if fault is not None:
+        where = "/".join(map(str, fault.absolute_path)) or "the file"
+        raise ToolError(
+            f"{path}: {where}: {shorten(fault.message, 200)}; `nlb-evalai award` writes it anew"
+        )
+    missing = [one.name for one in NLB21.datasets if one.name not in found["rankings"]]
+    if missing:
+        raise ToolError(f"{path}: rankings: expected {', '.join(missing)} too")
     result: Dict[str, Any] = found
     return result

@@ -28,9 +28,10 @@ from nlb_evalai.phase2.cluster import run_cluster
 from nlb_evalai.phase2.pool import run_pool
 from nlb_evalai.phase2.sources import collect
 from nlb_evalai.phase2.store import Store
-from nlb_evalai.phase2.task import FAILED, Outcome
+from nlb_evalai.phase2.task import FAILED, LASTING, Outcome
 
-_INTERRUPTED = 130
+#: exit codes
+_SOME_LEFT, _INTERRUPTED = 3, 130
 
 
 class _Rate(ProgressColumn):
@@ -77,6 +78,9 @@ def score(
 
     What the store holds under the same hashes and rules is skipped; interrupted at any moment,
     the same command goes on. A submission that cannot be scored is kept with its error.
+
+    Exits with 0 when every submission is scored or is itself at fault, with 3 when some failed
+    for a reason that may pass (run the same command again), with 130 when interrupted.
     """
     try:
         title = NLB21.phase(phase).title
@@ -115,7 +119,10 @@ def score(
                     "interrupted: what is scored is kept, the same command goes on", err=True
                 )
                 sys.exit(_INTERRUPTED)
-        _say(tally, store, store_path, phase, failures)
+        passing = sorted({failure.kind for failure in failures} - set(LASTING))
+        _say(tally, store, store_path, phase, passing)
+    if passing:
+        sys.exit(_SOME_LEFT)
 
 
 def _cores() -> int:
@@ -143,13 +150,12 @@ def _brief(outcome: Outcome) -> str:
     return f"[{outcome.kind}] " + " ".join(lines[:2]) + more
 
 
-def _say(tally: Tally, store: Store, path: Path, phase: str, failures: List[Outcome]) -> None:
+def _say(tally: Tally, store: Store, path: Path, phase: str, passing: List[str]) -> None:
     click.echo(
         f"{tally.scored} scored, {tally.failed} failed, {tally.skipped} there already "
         f"(same hashes, same rules)"
     )
-    kinds = sorted({failure.kind for failure in failures} - {"submission"})
-    if kinds:
-        click.echo(f"failed for {', '.join(kinds)}: run the same command to try these again")
+    if passing:
+        click.echo(f"failed for {', '.join(passing)}: run the same command to try these again")
     counts = store.counts(phase)
     click.echo(f"{path}: {counts['scored']} scored and {counts['failed']} failed in phase {phase}")

@@ -1,12 +1,12 @@
 """Ranks, prizes, leads and the Pareto front of a whole competition, as plain JSON values.
 
-The layout of the result (``nlb-evalai/award/1``) is described in docs/phase2.md.
+The layout of the result is ``schemas/award-1.json``.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from nlb_evalai.phase2.decisions import Override
 from nlb_evalai.phase2.decisions import Scores as JudgesScores
@@ -21,8 +21,8 @@ from nlb_evalai.phase2.ranking import (
     shares,
 )
 from nlb_evalai.phase2.rulebook import Judging, RankPrize, Rulebook
-from nlb_evalai.phase2.standing import Standing, standings
-from nlb_evalai.phase2.store import Store
+from nlb_evalai.phase2.standing import Standing, match, standings
+from nlb_evalai.phase2.store import Store, StoredSubmission
 
 SCHEMA = "nlb-evalai/award/1"
 #: only this metric has per-trial parts that can be paired
@@ -48,10 +48,18 @@ def make_award(
     """
     standing, warnings = standings(store, rules, entries, overrides)
     rankings = {name: _ranking(store, rules, standing, name) for name in rules.datasets()}
+    listed = [_entry(one) for one in standing]
+    public = {one["team"] for one in listed if one["counts"] and not one["private"]}
+    warnings += [
+        f"team {team!r} has a rank by a private entry: anonymous in the report in all that "
+        "counts, its public entries too"
+        for team in sorted(public & ranked_in_private(listed, rankings))
+    ]
     prizes = [_rank_prize(prize, rankings) for prize in rules.prizes]
     judging: Optional[Row] = None
     if rules.judging is not None and judges is not None:
         judging = _judging(rules.judging, standing, judges)
+        warnings += [f"judged, but left out: {t}: {why}" for t, why in judging["left_out"].items()]
         prizes += _judged_prizes(rules.judging, judging)
     return {
         "schema": SCHEMA,
@@ -67,7 +75,7 @@ def make_award(
             "not_counting": list(rules.not_counting),
         },
         "warnings": warnings,
-        "entries": [_entry(one) for one in standing],
+        "entries": listed,
         "rankings": rankings,
         "prizes": prizes,
         "judging": judging,
@@ -86,6 +94,7 @@ def _entry(one: Standing) -> Row:
         "project": entry.project,
         "submitted_at": entry.submitted_at and entry.submitted_at.isoformat(),
         "store_name": one.stored.name if one.stored else None,
+        "scored": _scored(one.stored),
         "counts": one.counts,
         "reasons": one.reasons,
         "remarks": one.remarks,
@@ -93,6 +102,46 @@ def _entry(one: Standing) -> Row:
         "hidden": one.is_hidden,
         "code_released": one.code_released,
     }
+
+
+def _scored(stored: Optional[StoredSubmission]) -> Optional[Row]:
+    """What an entry's scores were computed from, if it has any."""
+    if stored is None or not stored.is_scored:
+        return None
+    keys = ("submission_sha256", "truth_sha256", "rules_version")
+    return {key: getattr(stored, key) for key in keys}
+
+
+def changed_since(store: Store, award: Mapping[str, Any]) -> List[str]:
+    """The entries whose scores in the store are no longer those that were awarded."""
+    rules = award["rules"]
+    stored = store.current(rules["phase"])
+    names, _ = match([one["id"] for one in award["entries"]], list(stored))
+    ranked: Dict[str, Dict[str, float]] = {}
+    for dataset, ranking in award["rankings"].items():
+        for row in ranking:
+            ranked.setdefault(row["entry"], {})[dataset] = row["value"]
+    changed = []
+    for one in award["entries"]:
+        name = names.get(one["id"])
+        now = stored[name] if name is not None else None
+        same = name == one["store_name"] and _scored(now) == one["scored"]
+        if same and now is not None and one["id"] in ranked:
+            values = {
+                score.dataset: score.value
+                for score in store.scores(now.row_id)
+                if (score.bin_width_ms, score.metric) == (rules["bin_width_ms"], rules["metric"])
+            }
+            same = all(values.get(name) == was for name, was in ranked[one["id"]].items())
+        if not same:
+            changed.append(one["id"])
+    return changed
+
+
+def ranked_in_private(entries: Sequence[Row], rankings: Mapping[str, List[Row]]) -> Set[str]:
+    """The teams that have a rank by a private entry."""
+    ranked = {row["entry"] for ranking in rankings.values() for row in ranking}
+    return {one["team"] for one in entries if one["private"] and one["id"] in ranked}
 
 
 # ---- ranks ------------------------------------------------------------------------------------
@@ -301,7 +350,7 @@ def _judging(judging: Judging, standing: Sequence[Standing], scores: JudgesScore
 
 
 def _judged_prizes(judging: Judging, table: Mapping[str, Any]) -> List[Row]:
-    """One row for the whole order of places: those who tie share the places they hold."""
+    """One row for each place: those who tie share the places they hold."""
     ranks = {row["team"]: row["rank"] for row in table["table"]}
     totals = {row["team"]: row["total"] for row in table["table"]}
     won = shares(ranks, [prize.usd for prize in judging.prizes])
@@ -326,6 +375,20 @@ def _judged_prizes(judging: Judging, table: Mapping[str, Any]) -> List[Row]:
                 "datasets": [],
                 "winners": _winners(tied, {}),
                 "why": why,
+                "table": [],
+                "incomplete": {},
+            }
+        )
+    for place, prize in enumerate(judging.prizes[len(ranks) :], start=len(ranks) + 1):
+        rows.append(
+            {
+                "key": f"judges_{place}",
+                "title": prize.title,
+                "usd": prize.usd,
+                "kind": "judges",
+                "datasets": [],
+                "winners": [],
+                "why": [_said(f"no judged team is left for place {place}: the prize is not given")],
                 "table": [],
                 "incomplete": {},
             }

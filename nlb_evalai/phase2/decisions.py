@@ -106,9 +106,11 @@ def read_judges(path: Path, judging: Judging, entries: Sequence[Entry]) -> Tuple
     names = ("team", "judge", "criterion", "score")
     table = read_table(path, {name: (name,) for name in names}, names)
     teams = sorted({entry.team for entry in entries})
+    criteria = {name.casefold(): name for name in judging.criteria}
     scores: Scores = {}
     for line, row in table:
-        team, judge, criterion = row["team"], row["judge"], row["criterion"].casefold()
+        team, judge = row["team"], row["judge"]
+        criterion = criteria.get(row["criterion"].casefold(), row["criterion"])
         if team not in teams:
             near = did_you_mean(team, teams)
             table.problem(line, f"team {team!r} is not in the export{near}")

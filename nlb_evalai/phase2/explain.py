@@ -45,7 +45,8 @@ def explained(award: Mapping[str, Any]) -> str:
     lines += [
         f"Rules {rules['name']} {rules['version']}: {rules['metric']} at "
         f"{rules['bin_width_ms']} ms in phase {rules['phase']}, deadline {rules['deadline']}. "
-        "This file names teams with private entries: it is for organizers.",
+        "This file names teams with private entries, and teams as they call themselves, even by "
+        "an e-mail address: it is for organizers.",
         "",
     ]
     if award["warnings"]:

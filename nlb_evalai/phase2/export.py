@@ -1,4 +1,4 @@
-"""EvalAI's "download submissions" CSV -> entries, without anyone's e-mail address."""
+"""EvalAI's "download submissions" CSV -> entries, without their members' e-mail addresses."""
 
 from __future__ import annotations
 
@@ -30,13 +30,33 @@ COLUMNS: Mapping[str, Sequence[str]] = {
         "submission meta attributes",
     ),
 }
-_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+#: columns that are not needed, but missed -> what is taken for them
+_IF_MISSING = {
+    "phase": "every row is taken as of this phase",
+    "status": "no entry is taken as cancelled",
+    "attributes": "no team has answered a question of the submission form",
+}
+#: a package's version, ``name@1.2.3``, is none
+_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d][\w-]*")
+#: how people write an address -> the address
+_ADDRESSES = tuple(
+    (re.compile(form + r"[^\s\"'<>]*)", re.IGNORECASE), template)
+    for form, template in (
+        (r"(https?://[^\s\"'<>]", r"\1"),
+        (r"(?:doi:\s*)?(10\.\d{4,9}/", r"https://doi.org/\1"),
+        (r"arxiv:\s*([\w.-]", r"https://arxiv.org/abs/\1"),
+        (r"((?:[a-z\d](?:[a-z\d-]*[a-z\d])?\.)+[a-z]{2,}(?![^/:?#])", r"https://\1"),
+    )
+)
 _NO_ZONE = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission as the export describes it; times are UTC."""
+    """A submission as the export describes it; times are UTC.
+
+    ``team`` is the exact name, which tells teams apart; it may be an e-mail address.
+    """
 
     id: str
     team: str
@@ -67,7 +87,7 @@ def read_export(
     ----------
     phase_names : sequence of str
         The names under which the phase may come; where the export has no such column all rows
-        are taken, with a warning.
+        are taken. A warning names each column that is missed.
     required : sequence of str
         Our names of the columns that are needed.
 
@@ -101,14 +121,17 @@ def read_export(
             )
         naive += when is not None and not _has_zone(stamp)
         entries[row["id"]] = _entry(table, line, row, when)
-    if "phase" not in (table.rows[0][1] if table.rows else {"phase": ""}):
-        table.warn("no column 'Challenge Phase': every row is taken as of this phase")
+    for name, taken in _IF_MISSING.items():
+        if table.rows and name not in table.rows[0][1]:
+            table.warn(f"no column {COLUMNS[name][0]!r}: {taken}")
     if other:
         listed = ", ".join(f"{count} of {name!r}" for name, count in sorted(other.items()))
         table.warn(f"rows of other phases left aside: {listed}")
         if not entries and not table.problems:
             names = " or ".join(repr(name) for name in phase_names)
             table.problems.append(f"no row of phase {names}; found {listed}")
+    for team in sorted({entry.team for entry in entries.values() if has_email(entry.team)}):
+        table.warn(f"team {team!r} has an e-mail address in its name: anonymous in the report")
     if naive:
         table.warn(f"{naive} time{'s' if naive != 1 else ''} without a zone taken as UTC")
     table.finish()
@@ -169,16 +192,19 @@ def _entry(table: Table, line: int, row: Mapping[str, str], when: Optional[datet
     attributes = _attributes(row.get("attributes", ""))
     if attributes is None:
         table.warn(f"line {line}: Submission Meta Attributes cannot be read; taken as none")
+    addresses = {name: web_address(row.get(name, "")) for name in ("publication", "project")}
+    for name, address in addresses.items():
+        if row.get(name) and not address:
+            table.warn(f"line {line}: {COLUMNS[name][0]} {row[name]!r} is no web address; ignored")
     return Entry(
         id=row["id"],
-        team=without_email(row.get("team", "")),
+        team=row.get("team", ""),
         submitted_at=when,
         status=row.get("status", "").casefold(),
         file=row.get("file", ""),
         method=without_email(row.get("method", "")),
         description=without_email(row.get("description", "")),
-        publication=web_address(row.get("publication", "")),
-        project=web_address(row.get("project", "")),
+        **addresses,
         attributes=attributes or {},
     )
 
@@ -199,16 +225,26 @@ def _attributes(text: str) -> Optional[Dict[str, Any]]:
     return None
 
 
+def has_email(text: str) -> bool:
+    """Whether a text holds an e-mail address."""
+    return bool(_EMAIL.search(text))
+
+
 def without_email(text: str) -> str:
     """A text fit to be published."""
     return _EMAIL.sub("[e-mail removed]", text)
 
 
 def web_address(text: str) -> str:
-    """The address if it is one for the web, else nothing (``javascript:`` is none)."""
+    """The address if it is one for the web, else nothing (``javascript:`` is none).
+
+    ``lab.edu/model``, ``doi:10.…`` and ``arXiv:…`` get their scheme.
+    """
     text = text.strip()
-    if re.match(r"https?://[^\s\"'<>]+$", text, re.IGNORECASE) and not _EMAIL.search(text):
-        return text
+    for form, template in _ADDRESSES:
+        found = form.fullmatch(text)
+        if found and not has_email(text):
+            return found.expand(template)
     return ""
 
 

@@ -6,34 +6,21 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Tuple
-from urllib.parse import urlsplit
-
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from nlb_evalai.errors import ToolError
-
-_PIECE_BYTES = 1 << 20
-_TIMEOUT_SECONDS = (10, 60)
+from nlb_evalai.remote.client import without_query
+from nlb_evalai.remote.errors import RemoteError
+from nlb_evalai.remote.fetch import MAX_BYTES, fetch
 
 
 class FetchError(ToolError):
     """A submission cannot be had; the message holds no query string, which may be a secret."""
 
 
-def without_query(location: str) -> str:
-    """An address fit to be kept and shown: signed URLs carry credentials after the ``?``."""
-    if "://" not in location:
-        return location
-    parts = urlsplit(location)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
-
-
 def split_s3(location: str) -> Tuple[str, str]:
     """``s3://bucket/key`` -> (bucket, key)."""
-    parts = urlsplit(location)
-    return parts.netloc, parts.path.lstrip("/")
+    bucket, _, key = location[len("s3://") :].partition("/")
+    return bucket, key
 
 
 @contextmanager
@@ -67,29 +54,12 @@ def _from_s3(location: str, path: Path) -> None:
     bucket, key = split_s3(location)
     try:
         boto3.client("s3").download_file(bucket, key, str(path))
-    except (Boto3Error, BotoCoreError, ClientError) as error:
+    except (Boto3Error, BotoCoreError, ClientError, ValueError) as error:
         raise FetchError(f"{location}: {error}") from None
 
 
 def _from_web(location: str, path: Path) -> None:
-    retry = Retry(total=4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retry))
-        try:
-            with session.get(location, stream=True, timeout=_TIMEOUT_SECONDS) as answer:
-                if answer.status_code != requests.codes.ok:
-                    raise FetchError(f"{without_query(location)}: HTTP {answer.status_code}")
-                with path.open("wb") as stream:
-                    for piece in answer.iter_content(_PIECE_BYTES):
-                        stream.write(piece)
-                expected = answer.headers.get("Content-Length")
-        except requests.RequestException as error:
-            reason = type(error).__name__
-            raise FetchError(f"{without_query(location)}: cannot be fetched ({reason})") from None
-    encoded = "Content-Encoding" in answer.headers
-    if expected is not None and not encoded and path.stat().st_size != int(expected):
-        raise FetchError(
-            f"{without_query(location)}: cut short: found {path.stat().st_size} bytes, "
-            f"expected {expected}"
-        )
+    try:
+        fetch(location, path, max_bytes=MAX_BYTES)
+    except (RemoteError, ValueError) as error:  # ValueError: no address at all
+        raise FetchError(f"{without_query(location)}: {error}") from None

@@ -16,7 +16,7 @@ from nlb_evalai.phase2.export import parse_time
 
 SCHEMA = "nlb-evalai/rules/1"
 DEFAULT_RULES = Path(__file__).with_name("rules") / "nlb21_phase2.yaml"
-#: reasons that an entry can have; the first that applies is given
+#: reasons that an entry can have; all that apply are given, in this order
 REASONS = ("withdrawn", "cancelled", "organizer", "late", "private", "code not released")
 
 _TEXT = {"type": "string", "minLength": 1}
@@ -161,6 +161,8 @@ def _contradictions(found: Dict[str, Any], suite: Suite) -> List[str]:
     judging = found.get("judging")
     if judging:
         check("judging/interpretability", judging["interpretability"], judging["criteria"])
+        if len({name.casefold() for name in judging["criteria"]}) < len(judging["criteria"]):
+            problems.append("judging/criteria: two differ in nothing but case")
         if not judging["lowest"] < judging["highest"]:
             problems.append("judging: lowest must be below highest")
     return problems

@@ -8,8 +8,9 @@ from typing import Dict, Iterable, List, Optional, Sequence
 
 from nlb_evalai.errors import ToolError
 from nlb_evalai.phase2.export import Entry, read_export
-from nlb_evalai.phase2.fetch import split_s3, without_query
+from nlb_evalai.phase2.fetch import split_s3
 from nlb_evalai.phase2.task import Source
+from nlb_evalai.remote.client import without_query
 
 _SUFFIXES = (".h5", ".hdf5", ".nwb")
 
@@ -112,7 +113,7 @@ def _in_s3(place: str, problems: List[str]) -> List[Source]:
             for item in page.get("Contents", ())
             if item["Key"].casefold().endswith(_SUFFIXES)
         ]
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:  # ValueError: an endpoint's address
         problems.append(f"{place}: {error}")
         return []
     folder = prefix if prefix.endswith("/") else prefix.rpartition("/")[0]

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
+from nlb_evalai.errors import ToolError
 from nlb_evalai.phase2.decisions import Override, latest
-from nlb_evalai.phase2.export import Entry, is_yes
+from nlb_evalai.phase2.export import COLUMNS, Entry, is_yes
 from nlb_evalai.phase2.rulebook import Rulebook
 from nlb_evalai.phase2.store import Store, StoredScore, StoredSubmission
 
+#: what overrides say of the code
+_CODE = ("code released", "code not released")
 #: (dataset, bin width in ms, metric) -> score
 Scores = Dict[Tuple[str, int, str], StoredScore]
 
@@ -57,9 +60,15 @@ def standings(
     -------
     standings, warnings
         The warnings name what is in the store and not in the export, and the other way round.
+
+    Raises
+    ------
+    ToolError
+        If code must be released and neither an entry nor an override says anything of it.
     """
+    _check_code_release(rules, entries, overrides)
     stored = store.current(rules.phase)
-    names, warnings = _match([entry.id for entry in entries], list(stored))
+    names, warnings = match([entry.id for entry in entries], list(stored))
     result = []
     for entry in entries:
         one = Standing(entry, stored.get(names.get(entry.id, "")))
@@ -81,7 +90,21 @@ def standings(
     return result, warnings
 
 
-def _match(ids: Sequence[str], names: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
+def _check_code_release(
+    rules: Rulebook, entries: Sequence[Entry], overrides: Sequence[Override]
+) -> None:
+    attribute = rules.code_release_attribute
+    said = any(attribute in entry.attributes for entry in entries) or any(
+        one.action in _CODE for one in overrides
+    )
+    if _CODE[1] in rules.not_counting and not said:
+        raise ToolError(
+            f"no entry could count: the export has no answer to {attribute!r} (column "
+            f"{COLUMNS['attributes'][0]!r}), and no override says {_CODE[0]!r} or {_CODE[1]!r}"
+        )
+
+
+def match(ids: Sequence[str], names: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
     """Entry id -> name in the store: the id, ``submission_<id>``, or a file in folder ``<id>``."""
     found: Dict[str, str] = {}
     warnings: List[str] = []
@@ -115,7 +138,7 @@ def listed(names: Sequence[str], most: int = 20) -> str:
 def _judge(one: Standing, rules: Rulebook, overrides: Sequence[Override]) -> None:
     """Decide whether an entry counts, and say why not."""
     entry = one.entry
-    code = latest(overrides, entry, "code released", "code not released")
+    code = latest(overrides, entry, *_CODE)
     attribute = is_yes(entry.attributes.get(rules.code_release_attribute))
     one.code_released = code.action == "code released" if code else attribute
     shown = latest(overrides, entry, "private", "public")

@@ -21,8 +21,8 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tup
 import numpy as np
 
 from nlb_evalai.errors import ToolError
-from nlb_evalai.phase2.fetch import without_query
 from nlb_evalai.phase2.task import FAILED, LASTING, SCORED, Outcome
+from nlb_evalai.remote.client import without_query
 
 try:
     import fcntl

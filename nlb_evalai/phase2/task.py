@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import FrozenSet, Optional
 
 from evaluation_script.errors import EvaluationError, InternalError, LimitError, SubmissionError
 from evaluation_script.main import score
 from evaluation_script.reader.client import Limits
 from evaluation_script.scorecard import Scorecard
+from evaluation_script.storage import file_sha256
 from evaluation_script.suite import NLB21, Suite
 from nlb_evalai.phase2.fetch import FetchError, fetched
 
@@ -21,7 +20,6 @@ logger = logging.getLogger(__name__)
 SCORED, FAILED, KNOWN = "scored", "failed", "known"
 #: kinds of failure that a later run cannot mend, so that it does not try
 LASTING = ("submission",)
-_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,10 @@ def _score_into(outcome: Outcome, task: Task) -> None:
     if task.source.missing:
         raise FetchError(task.source.missing)
     with fetched(task.source.location) as path:
-        outcome.sha256 = _sha256(path)
+        try:
+            outcome.sha256 = file_sha256(path)
+        except OSError as error:
+            raise FetchError(f"{path}: {error.strerror}") from None
         if outcome.sha256 in task.known:
             outcome.status = KNOWN
             return
@@ -101,14 +102,3 @@ def _score_into(outcome: Outcome, task: Task) -> None:
         if card.receipt["files"]["submission"]["sha256"] != outcome.sha256:
             raise InternalError("the submitted file changed while it was scored")
         outcome.card, outcome.status = card, SCORED
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as stream:
-            for piece in iter(lambda: stream.read(_PIECE_BYTES), b""):
-                digest.update(piece)
-    except OSError as error:
-        raise FetchError(f"{path}: {error.strerror}") from None
-    return digest.hexdigest()

@@ -8,9 +8,10 @@ first whether it arrived.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping, Optional, Tuple
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -263,9 +264,15 @@ def reason(error: BaseException) -> str:
 
 
 def without_query(url: str) -> str:
-    """A URL fit for logs: signatures live in the query, passwords before the host."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """An address fit to be kept and shown: signatures live in the query, passwords before the host.
+
+    Paths and ``s3://`` addresses have neither and stay as they are.
+    """
+    scheme, mark, rest = url.partition("://")
+    if not mark or scheme == "s3":
+        return url
+    netloc, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+    return f"{scheme}://{netloc.rpartition('@')[2]}{slash}{path}"
 
 
 def _said(response: requests.Response) -> str:

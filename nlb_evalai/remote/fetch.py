@@ -14,6 +14,8 @@ import requests
 from .client import USER_AGENT, reason, without_query
 from .errors import FetchError, FileRefused, RemoteError
 
+#: the largest submission taken, unless told otherwise
+MAX_BYTES = 2_000_000_000
 _PIECE_BYTES = 1 << 16
 _CONNECT_SECONDS = 10.0
 _STALL_SECONDS = 60.0

@@ -29,7 +29,7 @@ from .errors import (
     RemoteError,
     Unreachable,
 )
-from .fetch import disk_trouble, fetch, is_disk_full
+from .fetch import MAX_BYTES, disk_trouble, fetch, is_disk_full
 from .health import Health
 from .ledger import Ledger, Record
 from .log import say
@@ -48,7 +48,7 @@ class Policy:
     """
 
     challenge: Optional[int] = None
-    max_bytes: int = 2_000_000_000
+    max_bytes: int = MAX_BYTES
     max_tries: int = 3
     takeover_seconds: float = 7200.0
     poll_seconds: float = 10.0

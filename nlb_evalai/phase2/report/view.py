@@ -8,7 +8,9 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from evaluation_script.leaderboard import shown
 from evaluation_script.suite import Dataset, Metric, Suite
+from nlb_evalai.phase2.award import ranked_in_private
 from nlb_evalai.phase2.explain import sentence, usd
+from nlb_evalai.phase2.export import has_email
 from nlb_evalai.phase2.standing import Scores
 from nlb_evalai.phase2.store import Store, StoredSubmission
 
@@ -69,10 +71,11 @@ class View:
 
 
 class Names:
-    """Public names: of an entry, and of a team in the light of the entries it is named for."""
+    """Public names of entries and teams; a team has one name in all that counts."""
 
     def __init__(self, entries: Sequence[Mapping[str, Any]]) -> None:
         self._entries = {one["id"]: one for one in entries}
+        self._public = {one["team"] for one in entries if one["counts"] and not one["private"]}
         private = {one["team"] for one in entries if one["private"]}
         # An order that tells nothing about the names.
         ordered = sorted(private, key=lambda team: hashlib.sha256(team.encode()).hexdigest())
@@ -83,12 +86,13 @@ class Names:
         one = self._entries[entry]
         return self._anonymous[one["team"]] if one["private"] else str(one["team"])
 
-    def of_team(self, team: str, entries: Optional[Iterable[str]] = None) -> str:
-        """The team's name, or a made-up one if any of the entries (by default all) is private."""
-        if entries is None:
-            return self._anonymous.get(team, team)
-        private = any(self._entries[entry]["private"] for entry in entries)
-        return self._anonymous[team] if private else team
+    def of_team(self, team: str) -> str:
+        """The team's name, or a made-up one if no entry that counts is public."""
+        return team if self.is_public(team) else self._anonymous[team]
+
+    def is_public(self, team: str) -> bool:
+        """Whether an entry that counts is shown under the team's name."""
+        return team in self._public
 
 
 def make_view(
@@ -107,7 +111,9 @@ def make_view(
         and nobody is ranked.
     """
     stored = store.current(phase)
-    entries = award["entries"] if award else [_plain_entry(name) for name in stored]
+    entries = _entries(award) if award else [_plain_entry(name) for name in stored]
+    # an e-mail address is not for everyone, even as a team's name
+    entries = [{**one, "private": one["private"] or has_email(one["team"])} for one in entries]
     names = Names(entries)
     scores = {
         name: {(s.dataset, s.bin_width_ms, s.metric): s for s in store.scores(one.row_id)}
@@ -139,6 +145,18 @@ def make_view(
         }
         view.changes = changes(store, suite, phase, public)
     return view
+
+
+def _entries(award: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """The entries, all that count private if the team has a rank by a private one.
+
+    Average ranks and judges' scores tie a team's ranks together: a name on one is one on all.
+    """
+    veiled = ranked_in_private(award["entries"], award["rankings"])
+    return [
+        {**one, "private": one["private"] or (one["counts"] and one["team"] in veiled)}
+        for one in award["entries"]
+    ]
 
 
 def _plain_entry(name: str) -> Dict[str, Any]:
@@ -191,6 +209,9 @@ def _board(
             key = (one["id"], True, None)
         if is_ranked and one["counts"] and main in cells and row is None:
             continue
+        # Beside the team's public entries a private one would be known by who is missing.
+        if one["counts"] and one["private"] and names.is_public(one["team"]):
+            continue
         if key not in chosen or exact > chosen[key][0]:
             chosen[key] = (exact, line)
     lines = [line for _, line in sorted(chosen.values(), key=lambda pair: (-pair[0], pair[1].name))]
@@ -222,21 +243,16 @@ def _rounded(lead: Optional[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
 
 
 def _prize(prize: Mapping[str, Any], names: Names) -> Dict[str, Any]:
-    used = {row["team"]: list(row["entries"].values()) for row in prize["table"]}
-
-    def named(team: str) -> str:
-        return names.of_team(team, used.get(team))
-
     return {
         "title": prize["title"],
         "usd": usd(prize["usd"]),
         "kind": prize["kind"],
         "datasets": prize["datasets"],
         "winners": [
-            {"name": named(one["team"]), "usd": usd(one["usd"])} for one in prize["winners"]
+            {"name": names.of_team(one["team"]), "usd": usd(one["usd"])} for one in prize["winners"]
         ],
-        "why": [sentence(said, named, _DECIMALS) for said in prize["why"]],
-        "table": [{**row, "team": named(row["team"])} for row in prize["table"]],
+        "why": [sentence(said, names.of_team, _DECIMALS) for said in prize["why"]],
+        "table": [{**row, "team": names.of_team(row["team"])} for row in prize["table"]],
     }
 
 

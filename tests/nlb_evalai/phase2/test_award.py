@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
+import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import nlb_evalai
 from evaluation_script.scorecard import GroupScores, Score, Scorecard
 from evaluation_script.suite import NLB21
 from nlb_evalai.cli.award import award as award_command
@@ -109,6 +111,8 @@ def test_the_scenario_gives_exactly_these_prizes_with_reasons(scenario: Path) ->
     result = run(scenario)
     assert result.exit_code == 0, result.output
     found = json.loads((scenario / "award" / "award.json").read_text())
+    schema = Path(nlb_evalai.__file__).parent / "schemas" / "award-1.json"
+    jsonschema.validate(found, json.loads(schema.read_text("utf-8")))
     won = {
         prize["key"]: {one["team"]: one["usd"] for one in prize["winners"]}
         for prize in found["prizes"]
@@ -221,6 +225,65 @@ def test_an_export_of_another_phase_is_an_error(tmp_path: Path) -> None:
         read_export(of_csv(tmp_path / "e.csv", listed), ["test", "Test"])
 
 
+def test_columns_that_decide_who_counts_are_missed(scenario: Path) -> None:
+    where = {name: HEADER.index(name) for name in ("Status", "Submission Meta Attributes")}
+    cut = [[cell for i, cell in enumerate(row) if i not in where.values()] for row in rows()]
+    of_csv(scenario / "entries.csv", cut)
+    result = run(scenario)  # an override says that the Hares release theirs
+    assert result.exit_code == 0, result.output
+    for name in where:
+        assert f"warning: entries.csv: no column {name!r}" in result.output
+    of_csv(scenario / "overrides.csv", [row for row in OVERRIDES if row[1] != "Hares"])
+    renamed = [(*row[:-1], str(row[-1]).replace("Code", "The code")) for row in rows()]
+    for listed in (cut, renamed):
+        of_csv(scenario / "entries.csv", listed)
+        result = run(scenario)
+        assert isinstance(result.exception, ToolError)
+        assert "has no answer to 'Code will be released'" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://a.org/x y", ""),
+        ("HTTP://a.org:8000/x?y#z", "HTTP://a.org:8000/x?y#z"),
+        ("github.com/dave/model", "https://github.com/dave/model"),
+        ("lab.edu", "https://lab.edu"),
+        ("lab.edu:8000/x", "https://lab.edu:8000/x"),
+        ("doi:10.1101/2021.01.16.426955", "https://doi.org/10.1101/2021.01.16.426955"),
+        ("arXiv:2109.04463v2", "https://arxiv.org/abs/2109.04463v2"),
+        ("https://www.npmjs.com/package/x@1.2.3", "https://www.npmjs.com/package/x@1.2.3"),
+        ("https://lab.edu/?who=alice@lab.edu", ""),
+        ("alice@lab.edu", ""),
+        ("javascript:alert(1)", ""),
+        ("soon", ""),
+        ("n/a", ""),
+    ],
+)
+def test_addresses_are_taken_as_people_write_them(tmp_path: Path, text: str, expected: str) -> None:
+    header = ("id", "Team Name", "Challenge Phase", "Submitted At", "Project URL")
+    listed = [header, ("1", "Ants", "Test", IN_TIME, text)]
+    export = read_export(of_csv(tmp_path / "e.csv", listed), ["Test"])
+    assert export.entries[0].project == expected
+    said = f"e.csv: line 2: Project URL {text!r} is no web address; ignored"
+    assert (said in export.warnings) == (not expected)
+
+
+def test_judged_teams_that_cannot_win_and_places_without_a_team_are_said(scenario: Path) -> None:
+    listed = [list(row) for row in rows()]
+    for row in listed[1:]:
+        row[9] = "soon"
+    of_csv(scenario / "entries.csv", listed)
+    result = run(scenario)
+    assert result.exit_code == 0, result.output
+    for team in ("Ants", "Bees", "Crabs"):
+        said = f"warning: judged, but left out: {team}: no entry with a write-up or open code"
+        assert said in result.output
+    assert "Judges' choice: not given" in result.output
+    assert result.output.count("Runner-up: not given") == 2
+    assert "Judges' choice, 2000 USD: not given" in (scenario / "award" / "award.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -265,6 +328,20 @@ def test_overrides_and_judges_name_every_fault(tmp_path: Path) -> None:
     assert "found '11', expected 0 to 10" in str(caught.value)
 
 
+def test_criteria_are_read_in_any_case_and_kept_as_the_rules_have_them(tmp_path: Path) -> None:
+    text = DEFAULT_RULES.read_text()
+    text = text.replace("interpretability, usability", "Interpretability, usability")
+    text = text.replace("interpretability: interpretability", "interpretability: Interpretability")
+    (tmp_path / "rules.yaml").write_text(text)
+    judging = load_rules(tmp_path / "rules.yaml").judging
+    assert judging is not None
+    header = ("team", "judge", "criterion", "score")
+    judges = [header, ("Ants", "one", "interpretability", "5"), ("Ants", "one", "Usability", "6")]
+    path = of_csv(tmp_path / "j.csv", judges)
+    scores, _ = read_judges(path, judging, [Entry("1", "Ants")])
+    assert scores == {("Ants", "one", "Interpretability"): 5, ("Ants", "one", "usability"): 6}
+
+
 def test_a_rules_file_that_contradicts_the_suite_names_every_fault(tmp_path: Path) -> None:
     text = DEFAULT_RULES.read_text()
     text = text.replace("suite: nlb21", "suite: nlb22").replace("[mc_rtt]", "[mc_rtx]")
@@ -273,6 +350,10 @@ def test_a_rules_file_that_contradicts_the_suite_names_every_fault(tmp_path: Pat
         load_rules(tmp_path / "rules.yaml")
     assert "found 'nlb22'" in str(caught.value)
     assert "found 'mc_rtx'" in str(caught.value)
+    twice = DEFAULT_RULES.read_text().replace("usability", "Accuracy")
+    (tmp_path / "rules.yaml").write_text(twice)
+    with pytest.raises(RulesError, match="judging/criteria: two differ in nothing but case"):
+        load_rules(tmp_path / "rules.yaml")
     (tmp_path / "rules.yaml").write_text(text.replace("usd: 1000", "usd: lots", 1))
     with pytest.raises(RulesError, match="'lots' is not of type 'number'"):
         load_rules(tmp_path / "rules.yaml")

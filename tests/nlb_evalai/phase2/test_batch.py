@@ -29,6 +29,7 @@ from tests.nlb_evalai.phase2.conftest import (
     N_GOOD,
     Bench,
     contents,
+    of_csv,
     score_folder,
     serially,
 )
@@ -93,6 +94,24 @@ def test_a_second_run_scores_nothing_and_says_so(
     assert result.exit_code == 0, result.output
     assert f"0 scored, 0 failed, {N_GOOD + N_BAD} there already" in result.output
     assert contents(store) == before
+
+
+def test_failures_that_may_pass_give_an_exit_code_of_their_own(
+    bench: Bench, tmp_path: Path
+) -> None:
+    header = ("id", "Team Name", "Challenge Phase", "Submitted File")
+    export = of_csv(
+        tmp_path / "export.csv", [header, ("200", "A", "Test", ""), ("999", "A", "Test", "")]
+    )
+    arguments = command(bench, tmp_path / "results.sqlite")[1:]
+    arguments += [str(export), "--files", str(bench.folder)]
+    result = CliRunner().invoke(score_command, arguments)
+    assert result.exit_code == 3, result.output
+    assert "failed for unavailable: run the same command to try these again" in result.output
+    (tmp_path / "999.h5").write_bytes(b"")
+    arguments = [str(tmp_path / "999.h5"), *command(bench, tmp_path / "results.sqlite")[1:]]
+    result = CliRunner().invoke(score_command, arguments)
+    assert result.exit_code == 0, "a submission that is at fault itself is no reason"
 
 
 def test_ctrl_c_ends_with_130_and_keeps_what_is_scored(bench: Bench, tmp_path: Path) -> None:
