@@ -85,6 +85,9 @@ def inspect(reader: ReaderProcess, suite: Suite, layouts: Mapping[str, Layout]) 
     for group in known:
         if group not in facts["groups"]:
             continue
+        if not _is_real(facts["groups"][group], "group"):
+            problems.append(f"{group}: found {_kind(facts['groups'][group])}, expected a group")
+            continue
         if group not in layouts:
             inspection.absent_truth.append(group)
             continue
@@ -122,6 +125,16 @@ def _nothing_to_score(absent: Sequence[str]) -> str:
     return "nothing to score: the file holds no dataset of this benchmark"
 
 
+def _is_real(facts: Mapping[str, Any], kind: str) -> bool:
+    return bool(facts["link"] == "hard" and facts["kind"] == kind)
+
+
+def _kind(facts: Mapping[str, Any]) -> str:
+    if facts["link"] != "hard":
+        return f"a link ({facts['link']}); links are not followed"
+    return f"a {facts['kind']}"
+
+
 class _GroupInspector:
     """Judges one group of a submission against its layout."""
 
@@ -136,10 +149,6 @@ class _GroupInspector:
 
     def run(self) -> None:
         """Collect problems, notes and parts."""
-        if self.facts["link"] != "hard" or self.facts["kind"] != "group":
-            found = self._kind(self.facts)
-            self.problems.append(f"{self.group}: found {found}, expected a group")
-            return
         self._arrays = dict(self.facts["arrays"])
         self._note_ignored()
         self._require()
@@ -168,12 +177,6 @@ class _GroupInspector:
                 f"{self.group}/{name}: was never written; all of it counts as the file's fill "
                 "value (0 if it names none)"
             )
-
-    @staticmethod
-    def _kind(facts: Mapping[str, Any]) -> str:
-        if facts["link"] != "hard":
-            return f"a link ({facts['link']}); links are not followed"
-        return f"a {facts['kind']}"
 
     def _note_ignored(self) -> None:
         other = self.facts["other"]
@@ -237,8 +240,8 @@ class _GroupInspector:
     def _array_problem(self, name: str) -> Optional[str]:
         """The first thing wrong with an array, each check resting on those before it."""
         facts = self._arrays[name]
-        if facts["link"] != "hard" or facts["kind"] != "dataset":
-            return f"found {self._kind(facts)}, expected an array"
+        if not _is_real(facts, "dataset"):
+            return f"found {_kind(facts)}, expected an array"
         if facts["layout"] == "virtual":
             return "found a virtual dataset, expected the numbers themselves"
         if facts["external"] or facts["layout"] == "unknown":

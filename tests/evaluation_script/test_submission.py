@@ -184,6 +184,16 @@ def test_a_long_list_of_problems_is_capped_and_counted(golden: Path, edited: Edi
     assert len(lines) == MAX_PROBLEMS_LISTED + 2
 
 
+def test_a_dataset_that_is_no_group_is_refused_even_where_it_is_not_scored(
+    golden: Path, edited: Edited, tmp_path: Path
+) -> None:
+    truth = tmp_path / "target_val.h5"
+    with h5py.File(golden / "target_val.h5") as whole, h5py.File(truth, "w") as part:
+        whole.copy(GROUP, part)
+    path = edited(lambda file: file.create_dataset("mc_rtt", data=[1.0]))
+    assert "mc_rtt: found a dataset, expected a group" in rejection(tmp_path, path)
+
+
 def test_unknown_arrays_are_ignored_and_reported(golden: Path, edited: Edited) -> None:
     path = edited(lambda file: file[GROUP].create_dataset("my_notes", data=[1.0]))
     notes = score(golden / "target_val.h5", path, "val").notes

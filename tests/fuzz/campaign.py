@@ -67,7 +67,6 @@ class Tally:
 
     counts: Counter = field(default_factory=Counter)
     failures: List[str] = field(default_factory=list)
-    reference_failed: List[str] = field(default_factory=list)
     slowest_seconds: float = 0.0
 
     def note(
@@ -87,8 +86,7 @@ class Tally:
         elif kind == "refused" and _FORBIDDEN.search(answer["message"]):
             self.failures.append(f"seed {seed} ({done}): says too much: {answer['message']}")
         elif kind == "scores" and "failed" in reference:
-            self.counts["scored where the reference fails"] += 1
-            self.reference_failed.append(f"seed {seed} ({done}): {reference['failed']}")
+            self.failures.append(f"seed {seed} ({done}): the reference fails: {reference}")
         elif kind == "scores":
             wrong = worker.differences(answer["scores"], reference.get("scores", {}))
             self.counts["equal to the reference"] += not wrong
@@ -161,6 +159,5 @@ def summary(tally: Tally, seconds: float) -> Sequence[str]:
     lines = [f"{count:6d}  {what}" for what, count in sorted(tally.counts.items())]
     lines.append(f"{tally.slowest_seconds:6.2f}  seconds for the slowest answer")
     lines.append(f"{seconds:6.0f}  seconds in all")
-    lines += [f"the reference fails, we score: {line}" for line in tally.reference_failed]
     lines += [f"FAILURE: {line}" for line in tally.failures]
     return lines
