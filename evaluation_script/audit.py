@@ -61,7 +61,8 @@ class ValueAudit:
             Whether the block may be scored.
         """
         tally = self._tallies.setdefault(part.path, _Tally())
-        lowest, highest = values.min(), values.max()
+        # As Python's floats: numpy would compare in float16, where the limit itself is infinite.
+        lowest, highest = float(values.min()), float(values.max())
         if lowest > 0 and highest <= MAX_RATE:
             return True
         not_finite = ~np.isfinite(values)

@@ -57,6 +57,20 @@ def test_bad_values_of_several_arrays_are_all_named(golden: Path, edited: Edited
     assert f"{GROUP}/eval_rates_heldin_forward: 1 NaN" in message
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f8"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_an_infinite_rate_is_refused_in_every_number_type(
+    golden: Path, edited: Edited, dtype: str, value: float
+) -> None:
+    def change(file: h5py.File) -> None:
+        values = file[GROUP]["train_rates_heldout"][()].astype(dtype)
+        values[3, 2, 1] = value
+        replace(file, "train_rates_heldout", values)
+
+    message = rejection(golden, edited(change))
+    assert f"{GROUP}/train_rates_heldout: 1 NaN or infinite values, first at trial 3" in message
+
+
 def test_nan_in_an_unscored_bin_is_fine_in_val_and_refused_in_test(
     golden: Path, edited: Edited
 ) -> None:
