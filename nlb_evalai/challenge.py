@@ -61,13 +61,17 @@ class PhaseSplit:
 
 @dataclass(frozen=True)
 class Challenge:
-    """A challenge; ``files`` are the paths inside the bundle that the config names."""
+    """A challenge; ``files`` are the paths inside the bundle that the config names.
+
+    ``remote``: its submissions are scored on the host's own machines.
+    """
 
     title: str
     evaluation_script: str
     phases: Tuple[ChallengePhase, ...]
     phase_splits: Tuple[PhaseSplit, ...]
     files: Tuple[str, ...]
+    remote: bool = False
 
     def splits_of(self, phase: ChallengePhase) -> List[PhaseSplit]:
         """The leaderboards of a phase, in the config's order."""
@@ -140,6 +144,7 @@ def _challenge(config: Mapping[str, Any]) -> Challenge:
         phases=phases,
         phase_splits=_phase_splits(config),
         files=tuple(dict.fromkeys(files)),
+        remote=config.get("remote_evaluation") is True,
     )
 
 

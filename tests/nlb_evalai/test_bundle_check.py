@@ -496,6 +496,7 @@ def truth_is_no_hdf5(parts):
 def malformed_pointer(parts):
     parts.config["remote_evaluation"] = True
     parts.members["annotations/val.h5"] = pointer(size=None)
+    parts.members["annotations/test.h5"] = pointer(phase="test")
 
 
 @case("truth-phase", "annotations/val.h5", "holds the truth of phase 'test', expected 'val'")
@@ -512,6 +513,12 @@ def truth_of_two_phases(parts):
 
 @case("pointer-unreachable", "annotations/val.h5", "has no credentials")
 def pointer_for_evalais_worker(parts):
+    parts.members["annotations/val.h5"] = pointer()
+
+
+@case("remote-truth", "annotations/test.h5", "run `annotations publish`")
+def truth_that_must_not_leave_the_host(parts):
+    parts.config["remote_evaluation"] = True
     parts.members["annotations/val.h5"] = pointer()
 
 

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import boto3
 import h5py
 import pytest
 from click.testing import CliRunner, Result
@@ -20,6 +21,7 @@ from nlb_evalai.cli.dry_run import dry_run
 from nlb_evalai.cli.show import print_boards
 from nlb_evalai.dry_run import write_null_model
 from nlb_evalai.errors import ToolError
+from nlb_evalai.publish import publish
 from tests.nlb_evalai import toy
 
 
@@ -127,6 +129,26 @@ def test_a_given_submission_is_scored_in_its_phase_alone(sample_paths):
     assert result.exit_code == 0, result.output
     assert "Test (test)" not in result.output
     assert "1 submission, 10 leaderboards" in result.output
+
+
+def test_a_bundle_for_remote_evaluation_is_tried_with_what_its_pointers_point_at(
+    tmp_path, sample_paths, remote_root, moto, proxy
+):
+    client = boto3.client("s3", endpoint_url="http://{}:{}".format(*moto), region_name="us-east-1")
+    client.create_bucket(Bucket="tried")
+    client.close()
+    folder = tmp_path / "truth"
+    folder.mkdir()
+    for phase, path in sample_paths.annotations.items():
+        shutil.copyfile(path, folder / f"{phase}.h5")
+        with h5py.File(folder / f"{phase}.h5", "r+") as file:
+            del file.attrs["origin"]
+        publish(folder / f"{phase}.h5", f"s3://tried/{phase}.h5", overwrite=True)
+    bundle = build_bundle(tmp_path / "x.zip", folder, remote_root).path
+    result = _run("--bundle", bundle, "--phase", "val")
+    assert result.exit_code == 0, result.output
+    assert "✓ score val" in result.output
+    assert "null model: 10 leaderboard rows" in result.output
 
 
 def test_other_truth_is_tried_with_its_null_model_which_scores_zero(tmp_path, sample_paths):
