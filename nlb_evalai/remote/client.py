@@ -19,7 +19,7 @@ from urllib3.util.retry import Retry
 
 from nlb_evalai import __version__
 
-from .errors import BadAnswer, Refused, Unreachable
+from .errors import BadAnswer, Refused, Unreachable, UpdateRefused
 
 FINAL_STATUSES = frozenset({"finished", "failed", "cancelled"})
 RUNNING = "running"
@@ -146,9 +146,20 @@ class Client:
         )
 
     def finish(self, challenge: int, update: Mapping[str, Any]) -> None:
-        """Send the final update of a submission; a lost answer is Unreachable, not repeated."""
+        """Send the final update of a submission.
+
+        Raises
+        ------
+        UpdateRefused
+            If the API says no.
+        Unreachable
+            If the answer was lost, or is not the API's; nothing is repeated here.
+        """
         path = f"api/jobs/challenge/{challenge}/update_submission/"
-        self._call("PUT", path, update, repeat=False)
+        try:
+            self._call("PUT", path, update, repeat=False)
+        except Refused as error:
+            raise UpdateRefused(error.where, error.status, error.reason) from None
 
     # -- one request ---------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nlb_evalai.errors import ToolError
+from nlb_evalai.remote.errors import UpdateRefused
 from nlb_evalai.remote.health import problem
 from nlb_evalai.remote.service import find_annotations, within_memory
 from tests.nlb_evalai.remote.conftest import until
@@ -186,6 +187,57 @@ def test_a_final_update_whose_answer_was_lost_is_not_sent_twice(standin, start, 
     assert [method for method, _ in server.requests].count("PUT") == 1
     assert server.statuses() == {pk: "finished"}
     assert server.queue == []
+
+
+LOOK = "/api/jobs/submission/"
+
+
+def test_no_odd_answer_on_the_way_loses_a_score_or_scores_again(standin, start, tiny):
+    server = standin(visibility_seconds=0.2)
+    pk = server.submit(tiny.files["mean"])
+    patch = server._patch
+
+    def mark_running_then_refuse_the_next_look(content):
+        server.answer_next("GET", 403, {"detail": "not now"}, LOOK)
+        return patch(content)
+
+    server._patch = mark_running_then_refuse_the_next_look
+    server.answer_next("PUT", 403, {"detail": "not you"})
+    server.answer_next("PUT", 200, b"<h1>down for maintenance</h1>")
+    worker = start(server, "--takeover", "0.2")
+    until(server.settled, 20, "delivery")
+    assert worker.stop() == 0
+    assert server.violations == []
+    troubles = [line["trouble"] for line in worker.events("left for later")]
+    assert "not now" in troubles[0]
+    assert "not you" in troubles[1]
+    assert len(worker.events("scored")) == 1
+    assert server.scores(pk) == tiny.scores["mean"]
+
+
+def test_a_message_is_deleted_on_404_only_if_evalai_says_twice_that_nothing_is_there(
+    standin, start, tiny
+):
+    server = standin(visibility_seconds=0.2)
+    pk = server.submit(tiny.files["mean"])
+    gone = f"Submission {pk} does not exist"
+    for answer in ({"detail": "Not found."}, b"<h1>404</h1>", {"error": gone}):
+        server.answer_next("GET", 404, answer, LOOK)
+    worker = start(server)
+    until(server.settled, 20, "delivery")
+    assert server.violations == []
+    assert server.scores(pk) == tiny.scores["mean"]
+    assert not worker.events("no such submission")
+    server.enqueue(pk)
+    del server.submissions[pk]
+    until(lambda: not server.queue, 20, "deletion")
+    assert worker.stop() == 0
+    assert worker.events("no such submission")
+
+
+def test_only_a_refusal_of_what_was_sent_may_fail_a_submission():
+    found = {s: UpdateRefused("PUT", s, "").of_the_result for s in (302, 400, 401, 403, 404, 422)}
+    assert [status for status, of_the_result in found.items() if of_the_result] == [400, 422]
 
 
 def test_a_fault_of_the_answer_is_named_with_its_address(standin, start, tiny):
