@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from evaluation_script import evaluate
 from evaluation_script.suite import NLB21, expected_bins
 from nlb_evalai.cli.sample import sample as sample_command
+from nlb_evalai.errors import ToolError
 from nlb_evalai.sample import (
     MODELS,
     SamplePaths,
@@ -220,6 +221,34 @@ def test_a_choice_that_does_not_exist_is_named(tmp_path, argument):
     value = "tset" if argument == "scale" else ["tset"]
     with pytest.raises(ValueError, match="found 'tset', expected one of"):
         write_sample(tmp_path, **{argument: value})
+
+
+@pytest.mark.parametrize("kind", ["real", "unfinished", "no HDF5"])
+def test_ground_truth_that_is_no_sample_is_never_replaced(tmp_path, kind):
+    real = tmp_path / "annotations" / "test.h5"
+    real.parent.mkdir()
+    with h5py.File(real, "w") as file:
+        file["mc_maze"] = np.arange(1000)
+    content = {"real": real.read_bytes(), "unfinished": real.read_bytes()[:3000], "no HDF5": b"x"}
+    real.write_bytes(content[kind])
+    with pytest.raises(ToolError) as caught:
+        write_sample(tmp_path)
+    assert f"{real}: found ground truth that is not the embedded sample's" in str(caught.value)
+    assert real.read_bytes() == content[kind]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [real]
+
+
+def test_a_sample_that_is_cut_short_leaves_the_one_before(tmp_path, monkeypatch):
+    before = write_sample(tmp_path, phases=["val"], models=["mean"]).annotations["val"].read_bytes()
+
+    def full_disk(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nlb_evalai.sample._write_psth", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_sample(tmp_path, phases=["val"], models=["mean"])
+    assert (tmp_path / "annotations" / "val.h5").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["mean.h5", "val.h5"]
 
 
 def test_full_scale_has_the_official_shapes_and_blocks_of_trials():
