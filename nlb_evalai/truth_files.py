@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
+from typing import Dict, Optional
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 POINTER_SUFFIXES = (".yaml", ".yml")
@@ -23,3 +23,11 @@ def find_truth(folder: Path, name: str, *, pointer: bool = False) -> Optional[Pa
         if path.is_file():
             return path
     return None
+
+
+def truths_in(folder: Path) -> Dict[str, Path]:
+    """Name -> file, as :func:`find_truth` has it, of all truth in a folder."""
+    suffixes = (*HDF5_SUFFIXES, *POINTER_SUFFIXES)
+    names = sorted({path.stem for path in folder.iterdir() if path.suffix in suffixes})
+    found = {name: find_truth(folder, name) for name in names}
+    return {name: path for name, path in found.items() if path is not None}

@@ -97,6 +97,8 @@ class Loop:
         ------
         Refused
             If the very first request is: the token or the queue is wrong.
+        RemoteError
+            With ``once``, if there is no word from the queue, after the client's repeats.
         """
         answered, pause = False, 1.0
         left: Set[int] = set()
@@ -106,7 +108,7 @@ class Loop:
                 message = self._client.next_message()
                 answered, pause = True, 1.0
             except (Unreachable, Refused) as error:
-                if isinstance(error, Refused) and not answered:
+                if once or (isinstance(error, Refused) and not answered):
                     raise
                 say(logging.WARNING, "no word from the queue", trouble=str(error))
                 self._count("trouble")

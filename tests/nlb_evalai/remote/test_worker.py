@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from nlb_evalai.cli.worker import worker as worker_command
 from nlb_evalai.errors import ToolError
 from nlb_evalai.remote.errors import UpdateRefused
 from nlb_evalai.remote.health import problem
@@ -321,6 +323,8 @@ def test_annotations_are_found_by_phase_as_files_or_pointers(tmp_path: Path):
         "test": "test.yaml",
         "val": "val.h5",
     }
+    (tmp_path / "val.yaml").touch()  # as `annotations publish` leaves it beside the truth
+    assert find_annotations([str(tmp_path)])["val"].name == "val.h5"
     found = find_annotations([f"test={tmp_path / 'val.h5'}", str(tmp_path / "val.h5")])
     assert sorted(found) == ["test", "val"]
     with pytest.raises(ToolError, match=r"phase val has .*val\.h5 already"):
@@ -340,3 +344,41 @@ def test_annotations_that_are_missing_are_all_named(tmp_path: Path):
         find_annotations([str(tmp_path / "empty"), "test=nowhere.h5"])
     assert "expected <phase>.h5" in str(caught.value)
     assert "nowhere.h5: no such file" in str(caught.value)
+
+
+def test_annotations_of_no_phase_are_named_with_the_phases_there_are(tmp_path: Path):
+    (tmp_path / "truth.h5").touch()
+    for given in (str(tmp_path), str(tmp_path / "truth.h5"), f"truth={tmp_path / 'truth.h5'}"):
+        with pytest.raises(
+            ToolError, match=r"truth\.h5: found phase 'truth', expected val or test"
+        ):
+            find_annotations([given])
+
+
+@pytest.mark.parametrize(
+    ("api", "message"),
+    [
+        ("eval.ai", "expected an address as https://eval.ai"),
+        ("https://[eval.ai", "expected an address as https://eval.ai"),
+        ("http://eval.ai", "would send the token unencrypted"),
+    ],
+)
+def test_an_api_that_is_none_or_would_get_the_token_in_clear_is_refused(
+    tmp_path, tiny, monkeypatch, api, message
+):
+    monkeypatch.setenv("AUTH_TOKEN", TOKEN)
+    monkeypatch.setattr("nlb_evalai.remote.log.set_up", lambda *args: None)
+    options = ["--annotations", tiny.annotations, "--queue", "q", "--state", tmp_path / "state"]
+    result = CliRunner().invoke(worker_command, [*map(str, options), "--api", api])
+    assert isinstance(result.exception, ToolError)
+    assert message in str(result.exception)
+    assert not (tmp_path / "state").exists()
+
+
+def test_once_gives_up_where_nothing_answers(standin, start, tiny):
+    server = standin()
+    server.close()
+    worker = start(server, "--once")
+    assert worker.wait(20) == 1
+    assert "error: GET http://127.0.0.1:" in worker.text
+    assert "cannot connect" in worker.text
