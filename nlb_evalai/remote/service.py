@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import threading
 import time
 import uuid
@@ -20,7 +21,7 @@ from nlb_evalai.truth_files import truths_in
 
 from .client import Client, Timing
 from .health import Health
-from .ledger import Ledger
+from .ledger import LEDGER, Ledger
 from .log import say
 from .scorer import Scorer
 from .worker import Loop, Policy, Shared, sweep
@@ -111,6 +112,11 @@ class Service:
             self._ledger = Ledger(settings.state, settings.lease_seconds)
         except OSError as error:
             raise ToolError(f"{settings.state}: cannot be written: {error.strerror}") from None
+        except sqlite3.Error as error:
+            raise ToolError(
+                f"{settings.state / LEDGER}: cannot be used as the workers' record ({error}); if "
+                "it is damaged, stop all workers and remove it: what is in hand is scored again"
+            ) from None
         self._shared = Shared(
             policy=settings.policy,
             annotations=settings.annotations,

@@ -375,6 +375,16 @@ def test_an_api_that_is_none_or_would_get_the_token_in_clear_is_refused(
     assert not (tmp_path / "state").exists()
 
 
+def test_a_damaged_record_is_named_with_what_to_do(standin, start, tiny, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "ledger.sqlite").write_bytes(b"no database, and long enough" * 100)
+    worker = start(standin(), "--once")
+    assert worker.wait(20) == 1
+    assert "ledger.sqlite: cannot be used as the workers' record" in worker.text
+    assert "stop all workers and remove it" in worker.text
+    assert "Traceback" not in worker.text
+
+
 def test_once_gives_up_where_nothing_answers(standin, start, tiny):
     server = standin()
     server.close()
