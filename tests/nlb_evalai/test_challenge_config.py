@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 from typing import Any, Dict
 
@@ -129,6 +130,31 @@ def test_every_file_that_the_config_names_is_in_the_checkout():
 def test_a_config_that_cannot_be_read_says_why(text, message):
     with pytest.raises(ConfigError, match=message):
         parse_challenge(text)
+
+
+ODD = (
+    ("title", None, r"title: found None, expected text"),
+    ("image", 7, r"image: found 7, expected text"),
+    (
+        "challenge_phases",
+        "test_annotation_file",
+        r"test_annotation_file: found \[\], expected text",
+    ),
+    ("challenge_phases", "id", r"challenge_phases\[0\]\.id: found \[\], expected a whole number"),
+    ("challenge_phase_splits", "leaderboard_decimal_precision", "expected a whole number"),
+    ("dataset_splits", "codename", "dataset_splits.codename: found"),
+)
+
+
+@pytest.mark.parametrize(("key", "odd", "message"), ODD)
+def test_a_value_of_another_kind_is_named(key, odd, message):
+    config = copy.deepcopy(CONFIG)
+    if isinstance(config[key], list):
+        config[key][0][odd] = []
+    else:
+        config[key] = odd
+    with pytest.raises(ConfigError, match=message):
+        parse_challenge(yaml.safe_dump(config))
 
 
 def test_an_unknown_phase_is_refused_with_those_there_are():
