@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Dict
@@ -238,16 +240,21 @@ def test_ground_truth_that_is_no_sample_is_never_replaced(tmp_path, kind):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [real]
 
 
-def test_a_sample_that_is_cut_short_leaves_the_one_before(tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_in_words_and_leaves_the_sample_before(tmp_path):
     before = write_sample(tmp_path, phases=["val"], models=["mean"]).annotations["val"].read_bytes()
-
-    def full_disk(*args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("nlb_evalai.sample._write_psth", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        write_sample(tmp_path, phases=["val"], models=["mean"])
-    assert (tmp_path / "annotations" / "val.h5").read_bytes() == before
+    # The kernel refuses to write further, as it does on a full disk.
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
+    code = f"{limit}; from nlb_evalai.cli import main; main()"
+    process = subprocess.run(
+        [sys.executable, "-c", code, "sample", str(tmp_path), "--phase", "val"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    truth = tmp_path / "annotations" / "val.h5"
+    assert process.stderr == f"error: {truth}: cannot be written: File too large\n"
+    assert process.returncode == 1
+    assert truth.read_bytes() == before
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["mean.h5", "val.h5"]
 
 
