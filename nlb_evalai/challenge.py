@@ -125,7 +125,7 @@ def parse_challenge(text: str, where: str = CONFIG_NAME) -> Challenge:
 
 def _challenge(config: Mapping[str, Any]) -> Challenge:
     phases, pages = [], []
-    for i, entry in enumerate(_get(config, "challenge_phases")):
+    for i, entry in enumerate(_entries(config, "challenge_phases")):
         where = f"challenge_phases[{i}]"
         phases.append(
             ChallengePhase(
@@ -154,7 +154,7 @@ def _phase_splits(config: Mapping[str, Any]) -> Tuple[PhaseSplit, ...]:
     for i, entry in enumerate(_get(config, "leaderboard")):
         where = f"leaderboard[{i}]"
         schema = _get(entry, "schema", where)
-        labels = tuple(str(label) for label in _get(schema, "labels", where + ".schema"))
+        labels = tuple(str(label) for label in _entries(schema, "labels", where + ".schema"))
         order = _text(schema, "default_order_by", where + ".schema")
         pk = _number(entry, "id", where)
         boards[pk] = Leaderboard(pk, labels, order)
@@ -175,7 +175,7 @@ def _phase_splits(config: Mapping[str, Any]) -> Tuple[PhaseSplit, ...]:
                 leaderboard=board,
                 visibility=_number(entry, "visibility", where),
                 decimals=_number(entry, "leaderboard_decimal_precision", where),
-                descending=_get(entry, "is_leaderboard_order_descending", where),
+                descending=_flag(entry, "is_leaderboard_order_descending", where),
             )
         )
     return tuple(found)
@@ -190,12 +190,30 @@ def _get(mapping: Mapping[Any, Any], key: Any, where: str = "") -> Any:
 def _text(mapping: Mapping[Any, Any], key: str, where: str = "") -> str:
     value = _get(mapping, key, where)
     if not isinstance(value, str):
-        raise ValueError(f"{where}.{key}".lstrip(".") + f": found {value!r}, expected text")
+        raise _odd(where, key, value, "text")
     return value
 
 
 def _number(mapping: Mapping[Any, Any], key: str, where: str) -> int:
     value = _get(mapping, key, where)
-    if type(value) is not int:
-        raise ValueError(f"{where}.{key}: found {value!r}, expected a whole number")
+    if type(value) is not int or value < 0:
+        raise _odd(where, key, value, "a whole number, 0 or more")
     return value
+
+
+def _flag(mapping: Mapping[Any, Any], key: str, where: str) -> bool:
+    value = _get(mapping, key, where)
+    if not isinstance(value, bool):
+        raise _odd(where, key, value, "true or false")
+    return value
+
+
+def _entries(mapping: Mapping[Any, Any], key: str, where: str = "") -> List[Any]:
+    value = _get(mapping, key, where)
+    if not isinstance(value, list) or not value:
+        raise _odd(where, key, value, "a list that is not empty")
+    return value
+
+
+def _odd(where: str, key: str, value: Any, expected: str) -> ValueError:
+    return ValueError(f"{f'{where}.' if where else ''}{key}: found {value!r}, expected {expected}")

@@ -127,7 +127,11 @@ class Replica:
             with zipfile.ZipFile(bundle) as archive:
                 challenge = self._config(archive, bundle)
                 self._check_members(archive, challenge)
-                self._extract_script(archive, challenge, challenge_folder)
+                try:
+                    self._extract_script(archive, challenge, challenge_folder)
+                except zipfile.BadZipFile as error:
+                    where = f"{bundle}: {challenge.evaluation_script}"
+                    raise ReplicaError(f"{where}: no zip file: {error}") from None
                 annotations = {}
                 for phase in challenge.phases:
                     target = challenge_folder / "phase_data" / f"phase_{phase.pk}"

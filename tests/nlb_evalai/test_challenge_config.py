@@ -124,7 +124,8 @@ def test_every_file_that_the_config_names_is_in_the_checkout():
         ("just words", "found str, expected keys and values"),
         ("title: x", "challenge_phases is missing"),
         ("challenge_phases: [{id: 1, name: x}]", r"challenge_phases\[0\]: codename is missing"),
-        ("challenge_phases: 3", "not laid out as a challenge"),
+        ("challenge_phases: 3", "not laid out as a challenge: challenge_phases: found 3, expected"),
+        ("challenge_phases: []", "expected a list that is not empty"),
     ],
 )
 def test_a_config_that_cannot_be_read_says_why(text, message):
@@ -142,6 +143,7 @@ ODD = (
     ),
     ("challenge_phases", "id", r"challenge_phases\[0\]\.id: found \[\], expected a whole number"),
     ("challenge_phase_splits", "leaderboard_decimal_precision", "expected a whole number"),
+    ("challenge_phase_splits", "is_leaderboard_order_descending", "expected true or false"),
     ("dataset_splits", "codename", "dataset_splits.codename: found"),
 )
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -239,6 +240,13 @@ def test_a_bundle_that_is_no_zip_is_refused(tmp_path):
 )
 def test_a_missing_member_is_named(tmp_path, member, message):
     assert message in _refused(toy.write_bundle(tmp_path / "x.zip", leave_out=member))
+
+
+def test_a_script_that_is_no_zip_is_named(tmp_path):
+    bundle = toy.write_bundle(tmp_path / "x.zip", leave_out="evaluation_script.zip")
+    with zipfile.ZipFile(bundle, "a") as archive:
+        archive.writestr("evaluation_script.zip", "words")
+    assert "evaluation_script.zip: no zip file" in _refused(bundle)
 
 
 def test_a_single_top_level_folder_in_the_script_zip_is_refused(tmp_path):
