@@ -12,6 +12,6 @@ if len(sys.argv) != 4:
 try:
     with redirect_stdout(sys.stderr):
         answer = evaluate(*sys.argv[1:])
-except EvaluationError as error:  # made for people to read
-    sys.exit(f"error: {error}")
+except EvaluationError as error:  # made for people to read; a host is told more
+    sys.exit(f"error: {getattr(error, 'detail', None) or error}")
 json.dump(answer, sys.stdout, indent=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import shutil
 import tempfile
@@ -14,11 +13,18 @@ from typing import BinaryIO, Dict, List, Optional, Tuple
 import h5py
 
 import evaluation_script
-from evaluation_script.storage import StorageError, is_pointer, read_pointer, resolve
+from evaluation_script.storage import (
+    StorageError,
+    file_sha256,
+    is_pointer,
+    read_pointer,
+    resolve,
+)
 from nlb_evalai.bundle_check import check_bundle, errors_of
 from nlb_evalai.challenge import CONFIG_NAME, Challenge, ChallengePhase, read_challenge
 from nlb_evalai.errors import ToolError
 from nlb_evalai.sample import ORIGIN, is_sample, write_sample
+from nlb_evalai.truth_files import POINTER_SUFFIXES, find_truth
 
 #: The oldest time a zip can hold: a bundle does not depend on when it was built.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
@@ -78,7 +84,8 @@ def build_bundle(
         The zip to write; its folder is made.
     annotations : Path, optional
         Folder of the ground truth, one file for each phase, named as in the config (``val.h5``,
-        ``test.h5``), or a pointer to it (``test.yaml``). Left out: the embedded sample.
+        ``test.h5``), or a pointer to it (``test.yaml``). Left out: the embedded sample. For
+        remote evaluation the pointer itself goes into the bundle, and truth is refused.
     root : Path, optional
         The checkout to build from; this project's own when left out.
 
@@ -90,7 +97,8 @@ def build_bundle(
     Raises
     ------
     BundleError
-        If a file that the config names is missing, or truth is missing or no HDF5.
+        If a file that the config names is missing, truth is missing or no HDF5, or truth would
+        go into a bundle for remote evaluation.
     ConfigError
         If ``challenge_config.yaml`` cannot be read.
     StorageError
@@ -108,7 +116,7 @@ def build_bundle(
         for phase in challenge.phases:
             truth = sources.get(phase.annotation)
             if truth is not None:
-                problems += _problems_of_truth(truth, phase)
+                problems += _problems_of_truth(truth, phase, challenge.remote)
         if problems:
             raise BundleError(problems)
         for phase in challenge.phases:
@@ -128,13 +136,15 @@ def _sources(
         if parts.is_absolute() or ".." in parts.parts:
             problems.append(f"{CONFIG_NAME}: {name}: found a path that leaves the bundle")
         elif name in truth:
-            found = _truth_file(annotations / parts.name, truth[name].codename)
-            if found.is_file():
-                sources[name] = found
-            else:
+            codename = truth[name].codename
+            found = find_truth(annotations, parts.stem, pointer=challenge.remote)
+            if found is None:
                 problems.append(
-                    f"{found}: the ground truth of phase {truth[name].codename} is missing"
+                    f"{annotations / parts.name}: the ground truth of phase {codename} is missing"
                 )
+            else:
+                # What a worker of the host's own reads, EvalAI must not get.
+                sources[name] = found if challenge.remote else _fetched(found, codename)
         elif name != challenge.evaluation_script:
             if (root / name).is_file():
                 sources[name] = root / name
@@ -143,15 +153,12 @@ def _sources(
     return sources, problems
 
 
-def _truth_file(path: Path, codename: str) -> Path:
-    """The truth itself; where there is only a pointer of that name, what it points at."""
-    pointer = path.with_suffix(".yaml")
-    if path.is_file() or not pointer.is_file():
-        return path
-    return resolve(pointer, codename)
+def _fetched(path: Path, codename: str) -> Path:
+    """What a pointer points at; a file under the truth's own name is judged as it is."""
+    return resolve(path, codename) if path.suffix in POINTER_SUFFIXES else path
 
 
-def _problems_of_truth(path: Path, phase: ChallengePhase) -> List[str]:
+def _problems_of_truth(path: Path, phase: ChallengePhase, remote: bool) -> List[str]:
     if is_pointer(path):
         return _problems_of_pointer(path, phase)
     if not h5py.is_hdf5(path):
@@ -163,6 +170,12 @@ def _problems_of_truth(path: Path, phase: ChallengePhase) -> List[str]:
         return [f"{path}: damaged: {error}"]
     if found is not None and str(found) != phase.codename:
         return [f"{path}: found ground truth of phase {found}, expected phase {phase.codename}"]
+    if remote and not is_sample(path):
+        return [
+            f"{path}: is the truth itself, which stays on your machines where {CONFIG_NAME} has "
+            f"remote_evaluation: true; run `nlb-evalai annotations publish {path} "
+            "s3://BUCKET/KEY`: the pointer that it writes goes into the bundle"
+        ]
     return []
 
 
@@ -228,7 +241,7 @@ def _write(
             f"the ground truth of {' and '.join(sample)} is the embedded sample, not real data: "
             "never put this bundle on EvalAI. Give the real one with --annotations DIR"
         )
-    return BuiltBundle(out, _sha256(out), members, origins, warnings)
+    return BuiltBundle(out, file_sha256(out), members, origins, warnings)
 
 
 def _checked(bundle: Path) -> List[str]:
@@ -250,11 +263,3 @@ def _add(archive: zipfile.ZipFile, name: str, stream: BinaryIO) -> None:
     info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
     with archive.open(info, "w", force_zip64=False) as member:
         shutil.copyfileobj(stream, member, 1 << 20)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for piece in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(piece)
-    return digest.hexdigest()

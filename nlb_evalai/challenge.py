@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 import yaml
 
@@ -61,13 +61,17 @@ class PhaseSplit:
 
 @dataclass(frozen=True)
 class Challenge:
-    """A challenge; ``files`` are the paths inside the bundle that the config names."""
+    """A challenge; ``files`` are the paths inside the bundle that the config names.
+
+    ``remote``: its submissions are scored on the host's own machines.
+    """
 
     title: str
     evaluation_script: str
     phases: Tuple[ChallengePhase, ...]
     phase_splits: Tuple[PhaseSplit, ...]
     files: Tuple[str, ...]
+    remote: bool = False
 
     def splits_of(self, phase: ChallengePhase) -> List[PhaseSplit]:
         """The leaderboards of a phase, in the config's order."""
@@ -120,26 +124,28 @@ def parse_challenge(text: str, where: str = CONFIG_NAME) -> Challenge:
 
 
 def _challenge(config: Mapping[str, Any]) -> Challenge:
-    phases = tuple(
-        ChallengePhase(
-            pk=_get(entry, "id", f"challenge_phases[{i}]"),
-            name=_get(entry, "name", f"challenge_phases[{i}]"),
-            codename=_get(entry, "codename", f"challenge_phases[{i}]"),
-            annotation=_get(entry, "test_annotation_file", f"challenge_phases[{i}]"),
+    phases, pages = [], []
+    for i, entry in enumerate(_entries(config, "challenge_phases")):
+        where = f"challenge_phases[{i}]"
+        phases.append(
+            ChallengePhase(
+                pk=_number(entry, "id", where),
+                name=_text(entry, "name", where),
+                codename=_text(entry, "codename", where),
+                annotation=_text(entry, "test_annotation_file", where),
+            )
         )
-        for i, entry in enumerate(_get(config, "challenge_phases"))
-    )
-    script = _get(config, "evaluation_script")
-    pages = ("description", "evaluation_details", "terms_and_conditions", "submission_guidelines")
-    files = [script, _get(config, "image"), *(_get(config, key) for key in pages)]
-    for i, entry in enumerate(_get(config, "challenge_phases")):
-        files += [_get(entry, "description", f"challenge_phases[{i}]"), phases[i].annotation]
+        pages += [_text(entry, "description", where), phases[i].annotation]
+    keys = ("description", "evaluation_details", "terms_and_conditions", "submission_guidelines")
+    script = _text(config, "evaluation_script")
+    files = [script, _text(config, "image"), *(_text(config, key) for key in keys), *pages]
     return Challenge(
-        title=_get(config, "title"),
+        title=_text(config, "title"),
         evaluation_script=script,
-        phases=phases,
+        phases=tuple(phases),
         phase_splits=_phase_splits(config),
         files=tuple(dict.fromkeys(files)),
+        remote=config.get("remote_evaluation") is True,
     )
 
 
@@ -148,11 +154,12 @@ def _phase_splits(config: Mapping[str, Any]) -> Tuple[PhaseSplit, ...]:
     for i, entry in enumerate(_get(config, "leaderboard")):
         where = f"leaderboard[{i}]"
         schema = _get(entry, "schema", where)
-        labels = tuple(_get(schema, "labels", where + ".schema"))
-        order = _get(schema, "default_order_by", where + ".schema")
-        boards[_get(entry, "id", where)] = Leaderboard(entry["id"], labels, order)
+        labels = tuple(str(label) for label in _entries(schema, "labels", where + ".schema"))
+        order = _text(schema, "default_order_by", where + ".schema")
+        pk = _number(entry, "id", where)
+        boards[pk] = Leaderboard(pk, labels, order)
     splits = {
-        _get(entry, "id", f"dataset_splits[{i}]"): entry
+        _number(entry, "id", f"dataset_splits[{i}]"): entry
         for i, entry in enumerate(_get(config, "dataset_splits"))
     }
     found = []
@@ -162,19 +169,51 @@ def _phase_splits(config: Mapping[str, Any]) -> Tuple[PhaseSplit, ...]:
         board = _get(boards, _get(entry, "leaderboard_id", where), f"{where}: leaderboard")
         found.append(
             PhaseSplit(
-                phase_pk=_get(entry, "challenge_phase_id", where),
-                split=_get(split, "codename", "dataset_splits"),
-                split_name=_get(split, "name", "dataset_splits"),
+                phase_pk=_number(entry, "challenge_phase_id", where),
+                split=_text(split, "codename", "dataset_splits"),
+                split_name=_text(split, "name", "dataset_splits"),
                 leaderboard=board,
-                visibility=_get(entry, "visibility", where),
-                decimals=_get(entry, "leaderboard_decimal_precision", where),
-                descending=_get(entry, "is_leaderboard_order_descending", where),
+                visibility=_number(entry, "visibility", where),
+                decimals=_number(entry, "leaderboard_decimal_precision", where),
+                descending=_flag(entry, "is_leaderboard_order_descending", where),
             )
         )
     return tuple(found)
 
 
-def _get(mapping: Mapping[Any, Any], key: Any, where: Optional[str] = None) -> Any:
+def _get(mapping: Mapping[Any, Any], key: Any, where: str = "") -> Any:
     if key not in mapping:
         raise KeyError(f"{where}: {key}" if where else str(key))
     return mapping[key]
+
+
+def _text(mapping: Mapping[Any, Any], key: str, where: str = "") -> str:
+    value = _get(mapping, key, where)
+    if not isinstance(value, str):
+        raise _odd(where, key, value, "text")
+    return value
+
+
+def _number(mapping: Mapping[Any, Any], key: str, where: str) -> int:
+    value = _get(mapping, key, where)
+    if type(value) is not int or value < 0:
+        raise _odd(where, key, value, "a whole number, 0 or more")
+    return value
+
+
+def _flag(mapping: Mapping[Any, Any], key: str, where: str) -> bool:
+    value = _get(mapping, key, where)
+    if not isinstance(value, bool):
+        raise _odd(where, key, value, "true or false")
+    return value
+
+
+def _entries(mapping: Mapping[Any, Any], key: str, where: str = "") -> List[Any]:
+    value = _get(mapping, key, where)
+    if not isinstance(value, list) or not value:
+        raise _odd(where, key, value, "a list that is not empty")
+    return value
+
+
+def _odd(where: str, key: str, value: Any, expected: str) -> ValueError:
+    return ValueError(f"{f'{where}.' if where else ''}{key}: found {value!r}, expected {expected}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from evaluation_script.annotation import Annotation
 from evaluation_script.layout import PARTS, Layout
+from evaluation_script.storage import resolve
 from evaluation_script.suite import NLB21
 from nlb_evalai.errors import ToolError
 from nlb_evalai.replica.worker import Replica
@@ -36,7 +37,7 @@ def plan(
     """The submissions that a dry run scores.
 
     A given ``submission``; else, where the bundle's truth is the sample, the sample's; else one of
-    mean rates made from the truth, whose co-bps must be 0.
+    mean rates made from the truth (or from what its pointer points at), whose co-bps must be 0.
 
     Raises
     ------
@@ -44,6 +45,8 @@ def plan(
         If the challenge has no such phase.
     ToolError
         If nothing can be made from a phase's truth.
+    StorageError
+        If truth behind a pointer cannot be fetched.
     """
     challenge = replica.challenge
     codenames = [phase] if phase else [one.codename for one in challenge.phases]
@@ -53,7 +56,7 @@ def plan(
         return [Entry(submission.stem, codename, submission) for codename in codenames]
     entries = []
     for codename in codenames:
-        truth = replica.annotations[codename]
+        truth = resolve(replica.annotations[codename], codename)
         if is_sample(truth):
             written = write_sample(scratch, phases=[codename])
             # Worst first, so that a board in the right order was put in order.

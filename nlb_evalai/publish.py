@@ -95,7 +95,8 @@ def publish(
                 s3.delete_object(Bucket=bucket, Key=key)
                 _public(pointer)
             _verify(s3, pointer, read_back)
-    except (BotoCoreError, ClientError, S3UploadFailedError) as error:
+    except (BotoCoreError, ClientError, S3UploadFailedError, ValueError) as error:
+        # ValueError: an endpoint that is no address
         raise PublishError(f"{pointer.location}: {_explain(error)}") from None
     except StorageError as error:
         raise PublishError(error.detail) from None

@@ -20,10 +20,9 @@ from urllib3.util.retry import Retry
 
 from nlb_evalai.bundle_check import BundleCheckError, Finding, check_bundle, errors_of
 from nlb_evalai.errors import ToolError
-from nlb_evalai.remote.client import USER_AGENT, Bearer, reason
+from nlb_evalai.remote.client import USER_AGENT, Bearer, checked_api, reason
 
 TOKEN_VARIABLE = "AUTH_TOKEN"
-_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _TEAM = "api/challenges/challenge/challenge_host_team/{team}/"
 _VALIDATE = _TEAM + "validate_challenge_config/"
 _CREATE = _TEAM + "create_or_update_github_challenge/"
@@ -111,6 +110,8 @@ def push(
         If the bundle breaks a rule, or holds the embedded sample's truth. Nothing is sent.
     PushError
         If EvalAI refuses, or cannot be reached.
+    ToolError
+        If ``api`` is no address, or one that the token would travel to unencrypted.
     """
     server = _Server(api, host_team, repository, token, timing or Timing())
     progress("check here")
@@ -133,7 +134,7 @@ class _Server:
     def __init__(
         self, api: str, host_team: int, repository: str, token: str, timing: Timing
     ) -> None:
-        self._api = _checked_api(api)
+        self._api = checked_api(api)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+", repository):
             raise PushError(f"--repository: found {repository!r}, expected OWNER/NAME")
         if not re.fullmatch(r"[\x21-\x7e]+", token):
@@ -230,15 +231,6 @@ class _Server:
 
     def _mask(self, text: str) -> str:
         return text.replace(self._token, "***")
-
-
-def _checked_api(api: str) -> str:
-    parts = urlsplit(api)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise PushError(f"--api: found {api!r}, expected an address as https://eval.ai")
-    if parts.scheme == "http" and parts.hostname not in _LOCAL_HOSTS:
-        raise PushError(f"--api: {api} would send the token unencrypted: use https://")
-    return api.rstrip("/") + "/"
 
 
 def _texts(answer: Any) -> Iterator[str]:

@@ -5,7 +5,7 @@ variable-length int32) and hold the edges that real data have: NaN around the sc
 trial, conditions without evaluation trials, jitter (in real ``test`` data it is zero), decode
 masks, outlier trials, gaps in behavior, PSTHs cut short. The same arguments give the same bytes.
 
-Needs numpy, h5py and ``evaluation_script`` only.
+A file takes its name when it is whole, and ground truth that is not a sample's is never replaced.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import numpy as np
 
 from evaluation_script.suite import NLB21, VEL_R2, Dataset, Phase, Suite
 from nlb_evalai.baseline import SmoothingModel, mean_counts
+from nlb_evalai.errors import ToolError
+from nlb_evalai.ground_truth.files import written_whole
 from nlb_evalai.simulation import TRAITS, Block, Session, Traits
 
 SCALES = ("small", "full")
@@ -117,16 +119,25 @@ def write_sample(
     ------
     ValueError
         For a scale, phase or model that does not exist.
+    ToolError
+        If other ground truth lies where the sample's would; then nothing is written.
     """
     sessions = make_sessions(scale, suite=suite, seed=seed)
     chosen = _chosen("phase", phases, [phase.codename for phase in suite.phases])
     names = _chosen("model", models, MODELS)
     out = Path(out_dir)
     paths = SamplePaths({}, {phase: {} for phase in chosen})
+    truths = {codename: out / "annotations" / f"{codename}.h5" for codename in chosen}
+    real = [str(path) for path in truths.values() if path.exists() and not is_sample(path)]
+    if real:
+        raise ToolError(
+            f"{' and '.join(real)}: found ground truth that is not the embedded sample's, expected "
+            "nothing or a sample to replace; nothing was written, choose another folder"
+        )
     origin = f"{_SAMPLE}, {scale} scale, seed {seed}: simulated, no real data"
     for codename in chosen:
         phase = suite.phase(codename)
-        truth = out / "annotations" / f"{codename}.h5"
+        truth = truths[codename]
         report(str(truth.relative_to(out)))
         write_annotations(truth, phase, sessions, origin)
         paths.annotations[codename] = truth
@@ -140,10 +151,11 @@ def write_sample(
 
 def is_sample(path: Union[str, Path]) -> bool:
     """Whether an annotation file is one of :func:`write_sample`, and so nothing to publish."""
-    if not h5py.is_hdf5(path):
+    try:
+        with h5py.File(path, "r") as file:
+            return str(file.attrs.get(ORIGIN, "")).startswith(_SAMPLE)
+    except OSError:  # no HDF5, or damaged
         return False
-    with h5py.File(path, "r") as file:
-        return str(file.attrs.get(ORIGIN, "")).startswith(_SAMPLE)
 
 
 def _chosen(what: str, wanted: Optional[Sequence[str]], known: Sequence[str]) -> List[str]:
@@ -165,7 +177,7 @@ def write_submission(path: Path, phase: Phase, sessions: Sequence[Session], mode
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = model == "one-dataset"
-    with h5py.File(path, "w") as file:
+    with written_whole(path) as file:
         for session in sessions[:1] if partial else sessions:
             predict = _model("smoothing" if partial else model, session, phase)
             for split, part in ((phase.train_splits, "train"), ((phase.eval_split,), "eval")):
@@ -252,7 +264,7 @@ def write_annotations(
 ) -> None:
     """Write one phase's ground truth; ``origin`` is kept as an attribute of the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
+    with written_whole(path) as file:
         suite = sessions[0].suite
         file.attrs["phase"] = phase.codename
         file.attrs["suite"] = suite.name

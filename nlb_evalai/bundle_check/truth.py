@@ -65,6 +65,19 @@ def pointers_are_for_the_hosts_machines(bundle: Bundle) -> Iterator[Said]:
             )
 
 
+@check("remote-truth")
+def truth_stays_on_the_hosts_machines(bundle: Bundle) -> Iterator[Said]:
+    if bundle.config.get("remote_evaluation") is not True:
+        return
+    for name, _, path in _truths(bundle):
+        if _opens(path) and not is_sample(path):
+            yield (
+                name,
+                "is the truth itself, which EvalAI has no part in with remote_evaluation: true: "
+                "run `annotations publish` and build the bundle with the pointer that it writes",
+            )
+
+
 @check("sample-truth", WARNING)
 def truth_is_real(bundle: Bundle) -> Iterator[Said]:
     for name, _, path in _truths(bundle):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from typing import Dict, List, Optional
+from typing import Dict, List, NoReturn, Optional
 
 import click
 
@@ -50,12 +50,24 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: errors made on purpose become one message and exit code 1."""
-    # Its errors carry their details, which are printed below; they need not be logged as well.
-    logging.getLogger("evaluation_script.storage").addHandler(logging.NullHandler())
+    """Entry point: errors made on purpose, and those of files, become one message and exit 1."""
+    if logging.lastResort is not None:
+        logging.lastResort.addFilter(_is_news)
     try:
         cli()
     except (ToolError, EvaluationError) as error:
-        # what went wrong with a host's storage is not for participants, but it is for tools
-        click.echo(f"error: {getattr(error, 'detail', error)}", err=True)
-        sys.exit(1)
+        # what is wrong with a host's truth or storage is not for participants, but it is for tools
+        _end(str(getattr(error, "detail", None) or error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _end(f"{where}{error.strerror or error}")
+
+
+def _end(message: str) -> NoReturn:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(1)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether it is not logged by what raises an error whose detail is printed at the end."""
+    return record.funcName not in ("host_error", "_fail")

@@ -113,6 +113,6 @@ def print_result(result: Result, out: Path) -> None:
 
 
 def wide_console() -> Console:
-    """A console for tables: in a pipe, rows must not be cut at 80 columns."""
-    console = Console()
-    return console if console.is_terminal else Console(width=120)
+    """A console for tables: in a pipe, rows must not be cut at 80 columns; names are no markup."""
+    console = Console(markup=False, emoji=False)
+    return console if console.is_terminal else Console(width=120, markup=False, emoji=False)

@@ -97,9 +97,14 @@ def _print_contents(path: Path, handle: h5py.File) -> None:
         table.add_column(name, no_wrap=True)
     for name in ("shape", "NaN"):
         table.add_column(name, justify="right", no_wrap=True)
-    for group_name, group in handle.items():
-        for name, node in group.items():
-            table.add_row(group_name, name, *_describe(node))
+    for group_name in handle:
+        group = handle.get(group_name)
+        if isinstance(group, h5py.Group):
+            for name in group:
+                table.add_row(group_name, name, *_describe(group.get(name)))
+        else:
+            kind, shape, share = _describe(group)
+            table.add_row(group_name, "", f"not a group: {kind}", shape, share)
         table.add_section()
     console.print(table)
 
@@ -112,8 +117,12 @@ def _json_attribute(handle: h5py.File, name: str) -> dict:
     return value if isinstance(value, dict) else {}
 
 
-def _describe(node: h5py.Dataset) -> Tuple[str, str, str]:
-    """Type, shape and share of NaN."""
+def _describe(node: object) -> Tuple[str, str, str]:
+    """Type, shape and share of NaN of an array; of anything else what it is."""
+    if node is None:
+        return "link to nothing", "", ""
+    if not isinstance(node, h5py.Dataset) or node.shape is None:
+        return "not an array", "", ""
     shape = " × ".join(map(str, node.shape))
     if h5py.check_vlen_dtype(node.dtype):
         return "lists of int32", shape, ""

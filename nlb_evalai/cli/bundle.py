@@ -26,7 +26,8 @@ bundle.add_command(push)
 @click.option(
     "--annotations",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with the ground truth, val.h5 and test.h5, or pointers to it (val.yaml, ...).  "
+    help="Folder with the ground truth, val.h5 and test.h5, or pointers to it (val.yaml, ...). "
+    "With remote_evaluation: true only pointers are taken, and go into the bundle as they are.  "
     "[default: the embedded sample]",
 )
 @click.option(

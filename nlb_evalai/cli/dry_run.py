@@ -20,7 +20,7 @@ from nlb_evalai.cli.show import (
     step,
 )
 from nlb_evalai.dry_run import Entry, plan
-from nlb_evalai.replica.worker import DEFAULT_MEMORY_MIB, Outcome, Replica
+from nlb_evalai.replica.worker import Outcome, Replica
 from nlb_evalai.sample import is_sample
 
 
@@ -55,7 +55,7 @@ def dry_run(
 ) -> None:
     """Run the challenge here, the way EvalAI's worker would.
 
-    Exits with 1 if EvalAI would refuse anything, or trip over it.
+    Exits with 1 if EvalAI would refuse anything, trip over it, or lack the memory for it.
     """
     if bundle and annotations:
         raise click.UsageError("--bundle holds its own ground truth: leave --annotations out")
@@ -77,8 +77,7 @@ def dry_run(
             _warn_of_sample(replica, console)
             fine = _report(replica, outcomes, console, keep, show=submission)
     if faults:
-        count = f"{len(faults)} fault{'s' * (len(faults) != 1)}"
-        console.print(f"✗ the bundle itself has {count}, named above", style="bold red")
+        console.print(f"✗ the bundle itself has {_faults(faults)}, named above", style="bold red")
     if faults or not fine:
         raise SystemExit(1)
 
@@ -98,12 +97,16 @@ def _check(bundle: Path, console: Console) -> List[Finding]:
         errors = errors_of(findings)
         said.ok = not errors
         kept = f"all {len(codes())} rules for a bundle kept"
-        said.detail = f"{len(errors)} faults in the bundle" if errors else kept
+        said.detail = f"{_faults(errors)} in the bundle" if errors else kept
     for finding in findings:
         if finding.code != "sample-truth":  # said at the end
             style = "red" if finding.severity == ERROR else "yellow"
             console.print(f"  {finding}", style=style, soft_wrap=True)
     return errors
+
+
+def _faults(errors: List[Finding]) -> str:
+    return f"{len(errors)} fault{'s' * (len(errors) != 1)}"
 
 
 def _score(
@@ -179,12 +182,6 @@ def _worth_a_look(outcomes: Dict[Entry, Outcome]) -> List[Entry]:
 
 def _conclude(outcomes: Dict[Entry, Outcome], boards: int, console: Console) -> bool:
     console.print()
-    peak = max(outcome.peak_mib for outcome in outcomes.values())
-    if peak > DEFAULT_MEMORY_MIB:
-        console.print(
-            f"! the worker used {peak:.0f} MiB; EvalAI's has {DEFAULT_MEMORY_MIB} MiB by default",
-            style="yellow",
-        )
     bad = {e: o for e, o in outcomes.items() if o.failed or o.problems}
     if bad:
         for entry, outcome in bad.items():

@@ -31,7 +31,8 @@ from nlb_evalai.sample import MODELS, SCALES, write_sample
 def sample(out_dir: Path, scale: str, phases: Tuple[str, ...], models: Tuple[str, ...]) -> None:
     """Write simulated ground truth and submissions below OUT_DIR.
 
-    The full scale has the official shapes: about 0.7 GB for each submission.
+    The full scale has the official shapes: about 0.7 GB for each submission. An earlier sample is
+    replaced; ground truth that is no sample never is.
     """
     write_sample(
         out_dir,

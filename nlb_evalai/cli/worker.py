@@ -10,7 +10,7 @@ import click
 
 from nlb_evalai.errors import ToolError
 from nlb_evalai.remote import log
-from nlb_evalai.remote.client import Timing
+from nlb_evalai.remote.client import Timing, checked_api
 from nlb_evalai.remote.service import Service, Settings, find_annotations, within_memory
 from nlb_evalai.remote.worker import Policy
 
@@ -30,7 +30,8 @@ def _seconds(name: str, default: float, text: str) -> Any:
     required=True,
     metavar="PATH",
     help="Ground truth: a folder with <phase>.h5, a file named after its phase, or phase=file. "
-    "A file may be a pointer to object storage. May be given more than once.",
+    "A file may be a pointer to object storage (<phase>.yaml; in a folder it is read where there "
+    "is no <phase>.h5). May be given more than once.",
 )
 @click.option("--api", envvar="API_SERVER", default="https://eval.ai", show_default=True)
 @click.option("--queue", envvar="QUEUE_NAME", required=True, help="The challenge's queue.")
@@ -43,7 +44,11 @@ def _seconds(name: str, default: float, text: str) -> Any:
     type=click.Path(path_type=Path),
     help=f"File with a host's token.  [default: the variable {TOKEN_VARIABLE}]",
 )
-@click.option("--once", is_flag=True, help="Handle what is in the queue and return.")
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Handle what is in the queue and return; exit with 1 where EvalAI cannot be reached.",
+)
 @click.option(
     "--state",
     envvar="NLB_EVALAI_STATE",
@@ -83,7 +88,7 @@ def worker(annotations: Tuple[str, ...], **given: Any) -> None:
     token = _token(given["token_file"])
     log.set_up(given["log_json"], token)
     settings = Settings(
-        api=given["api"],
+        api=checked_api(given["api"]),
         queue=given["queue"],
         token=token,
         annotations=find_annotations(list(annotations)),

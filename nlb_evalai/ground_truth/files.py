@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import platform
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, Mapping
+from typing import Any, Dict, Iterator, Mapping, Optional
 
 import h5py
 import numpy as np
@@ -17,6 +18,22 @@ from numpy.typing import NDArray
 
 from nlb_evalai import __version__
 from nlb_evalai.errors import ToolError
+
+
+class _Sink(io.FileIO):
+    """Keeps its first error for the end: HDF5 crashes where one of its own writes fails."""
+
+    error: Optional[OSError] = None
+
+    def write(self, data: Any, /) -> int:
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while rest and not self.error:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        return size
 
 
 @contextmanager
@@ -28,7 +45,7 @@ def written_whole(path: Path) -> Iterator[h5py.File]:
     Raises
     ------
     ToolError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or the disk is full.
     """
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -37,8 +54,13 @@ def written_whole(path: Path) -> Iterator[h5py.File]:
     os.close(handle)
     part = Path(name)
     try:
-        with h5py.File(part, "w") as file:
-            yield file
+        with _Sink(part, "w+b") as sink:
+            try:
+                with h5py.File(sink, "w") as file:
+                    yield file
+            finally:
+                if sink.error:
+                    raise ToolError(f"{path}: cannot be written: {sink.error.strerror}") from None
         # mkstemp's files are private; a finished one gets the permissions of any new file
         umask = os.umask(0)
         os.umask(umask)

@@ -18,12 +18,14 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from nlb_evalai import __version__
+from nlb_evalai.errors import ToolError
 
-from .errors import BadAnswer, Refused, Unreachable
+from .errors import BadAnswer, Refused, Unreachable, UpdateRefused
 
 FINAL_STATUSES = frozenset({"finished", "failed", "cancelled"})
 RUNNING = "running"
 USER_AGENT = f"nlb-evalai/{__version__}"
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _TROUBLE = (429, 500, 502, 503, 504)
 _MAX_REASON = 500
 _MAX_PAUSE_SECONDS = 60.0
@@ -69,7 +71,7 @@ class Client:
     Parameters
     ----------
     api : str
-        The server, as ``https://eval.ai``.
+        The server, as ``https://eval.ai``; ToolError if :func:`checked_api` refuses it.
     queue : str
         The challenge's queue, from its management page.
     token : str
@@ -88,7 +90,7 @@ class Client:
         pace: Callable[[], None] = lambda: None,
         timing: Optional[Timing] = None,
     ) -> None:
-        self._api = api.rstrip("/") + "/"
+        self._api = checked_api(api)
         self._queue = queue
         self._pace = pace
         self._timing = timing or Timing()
@@ -146,9 +148,20 @@ class Client:
         )
 
     def finish(self, challenge: int, update: Mapping[str, Any]) -> None:
-        """Send the final update of a submission; a lost answer is Unreachable, not repeated."""
+        """Send the final update of a submission.
+
+        Raises
+        ------
+        UpdateRefused
+            If the API says no.
+        Unreachable
+            If the answer was lost, or is not the API's; nothing is repeated here.
+        """
         path = f"api/jobs/challenge/{challenge}/update_submission/"
-        self._call("PUT", path, update, repeat=False)
+        try:
+            self._call("PUT", path, update, repeat=False)
+        except Refused as error:
+            raise UpdateRefused(error.where, error.status, error.reason) from None
 
     # -- one request ---------------------------------------------------------------------------
 
@@ -203,6 +216,25 @@ class Client:
         except ValueError:
             kind = response.headers.get("Content-Type", "no type")
             raise _bad(where, f"{len(response.content)} bytes of {kind}, expected JSON") from None
+
+
+def checked_api(api: str) -> str:
+    """The server's address, with a slash at its end.
+
+    Raises
+    ------
+    ToolError
+        If it is none, or the token would travel there unencrypted.
+    """
+    try:
+        parts = urlsplit(api)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ToolError(f"--api: found {api!r}, expected an address as https://eval.ai")
+    if parts.scheme == "http" and parts.hostname not in _LOCAL_HOSTS:
+        raise ToolError(f"--api: {api} would send the token unencrypted: use https://")
+    return api.rstrip("/") + "/"
 
 
 class Bearer(requests.auth.AuthBase):

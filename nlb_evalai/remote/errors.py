@@ -31,9 +31,21 @@ class Refused(RemoteError):
     """
 
     def __init__(self, where: str, status: int, reason: str) -> None:
+        self.where = where
         self.status = status
         self.reason = reason
         super().__init__(f"{where}: refused with HTTP {status}{': ' + reason if reason else ''}")
+
+
+class UpdateRefused(Refused):
+    """The API said no to a submission's final update.
+
+    ``of_the_result``: to what was sent, rather than to who sent it, or from where.
+    """
+
+    @property
+    def of_the_result(self) -> bool:
+        return self.status in (400, 413, 422)
 
 
 class FetchError(RemoteError):

@@ -18,6 +18,9 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from .errors import LeaseLost
 
+#: The database's file in the state folder.
+LEDGER = "ledger.sqlite"
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS submissions (
     submission INTEGER PRIMARY KEY,
@@ -64,7 +67,7 @@ class Ledger:
         self.lease_seconds = lease_seconds
         self._lock = threading.Lock()
         self._db = sqlite3.connect(
-            str(folder / "ledger.sqlite"),
+            str(folder / LEDGER),
             timeout=60,
             isolation_level=None,
             check_same_thread=False,

@@ -6,19 +6,22 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import threading
 import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
+from evaluation_script.suite import NLB21
 from nlb_evalai.errors import ToolError
+from nlb_evalai.truth_files import truths_in
 
 from .client import Client, Timing
 from .health import Health
-from .ledger import Ledger
+from .ledger import LEDGER, Ledger
 from .log import say
 from .scorer import Scorer
 from .worker import Loop, Policy, Shared, sweep
@@ -27,7 +30,6 @@ from .worker import Loop, Policy, Shared, sweep
 SCORING_MIB = 640
 #: Kept of the grace time for handing back.
 _LAST_SECONDS = 2.0
-_ANNOTATION_SUFFIXES = (".h5", ".hdf5", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -57,27 +59,30 @@ def find_annotations(given: List[str]) -> Mapping[str, Path]:
     Raises
     ------
     ToolError
-        Naming all that is missing or there twice.
+        Naming all that is missing, of no phase, or there twice.
     """
-    found: dict = {}
+    known = [phase.codename for phase in NLB21.phases]
+    found: Dict[str, Path] = {}
     problems: List[str] = []
     for item in given:
         phase, mark, rest = item.partition("=")
         path = Path(rest if mark else item)
         if path.is_dir() and not mark:
-            files = [p for p in sorted(path.iterdir()) if p.suffix in _ANNOTATION_SUFFIXES]
+            files = truths_in(path)
             if not files:
                 problems.append(f"{path}: no annotation file, expected <phase>.h5")
         elif path.is_file():
-            files = [path]
+            files = {phase if mark else path.stem: path}
         else:
             problems.append(f"{path}: no such file" + ("" if mark else " or folder"))
             continue
-        for file in files:
-            name = phase if mark else file.stem
-            if name in found:
+        for name, file in files.items():
+            if name not in known:
+                problems.append(f"{file}: found phase {name!r}, expected {' or '.join(known)}")
+            elif name in found:
                 problems.append(f"{file}: phase {name} has {found[name]} already")
-            found[name] = file.resolve()
+            else:
+                found[name] = file.resolve()
     if problems:
         raise ToolError("annotations:\n" + "\n".join(f"  {problem}" for problem in problems))
     return found
@@ -107,6 +112,11 @@ class Service:
             self._ledger = Ledger(settings.state, settings.lease_seconds)
         except OSError as error:
             raise ToolError(f"{settings.state}: cannot be written: {error.strerror}") from None
+        except sqlite3.Error as error:
+            raise ToolError(
+                f"{settings.state / LEDGER}: cannot be used as the workers' record ({error}); if "
+                "it is damaged, stop all workers and remove it: what is in hand is scored again"
+            ) from None
         self._shared = Shared(
             policy=settings.policy,
             annotations=settings.annotations,
@@ -124,7 +134,7 @@ class Service:
         Raises
         ------
         RemoteError
-            If the server refuses the token or the queue.
+            If the server refuses the token or the queue; with ``once``, if it cannot be reached.
         """
         settings = self._settings
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,8 +1,8 @@
 """The remote-evaluation worker: message by message, from the queue to a final state.
 
-A message is deleted only after its submission's final state has arrived, so whatever ends a
-worker, the message comes again. Coming again is normal, and harmless: the submission's status and
-the ledger say what is left to do.
+A message is deleted only after its submission's final state has arrived (or there is no such
+submission any more), so whatever ends a worker, the message comes again. Coming again is normal,
+and harmless: the submission's status and the ledger say what is left to do.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from typing import Any, Dict, Mapping, Optional, Set, Tuple
 
 from .client import RUNNING, Client, Message, Submission, without_query
 from .errors import (
-    BadAnswer,
     FetchError,
     FileRefused,
     HandBack,
@@ -28,6 +27,7 @@ from .errors import (
     Refused,
     RemoteError,
     Unreachable,
+    UpdateRefused,
 )
 from .fetch import MAX_BYTES, disk_trouble, fetch, is_disk_full
 from .health import Health
@@ -97,6 +97,8 @@ class Loop:
         ------
         Refused
             If the very first request is: the token or the queue is wrong.
+        RemoteError
+            With ``once``, if there is no word from the queue, after the client's repeats.
         """
         answered, pause = False, 1.0
         left: Set[int] = set()
@@ -106,7 +108,7 @@ class Loop:
                 message = self._client.next_message()
                 answered, pause = True, 1.0
             except (Unreachable, Refused) as error:
-                if isinstance(error, Refused) and not answered:
+                if once or (isinstance(error, Refused) and not answered):
                     raise
                 say(logging.WARNING, "no word from the queue", trouble=str(error))
                 self._count("trouble")
@@ -172,11 +174,8 @@ class Loop:
     def _settle(self, held: _Held) -> bool:
         """Bring a claimed submission to a final state, from wherever it is."""
         message, record = held.message, held.record
-        try:
-            submission = self._client.submission(message.submission)
-        except Refused as error:
-            if error.status != 404:
-                raise
+        submission = self._look(message.submission)
+        if submission is None:
             say(logging.ERROR, "no such submission", message.submission)
             return self._delete(held)
         if submission.is_final:
@@ -194,6 +193,22 @@ class Loop:
         if outcome is None:
             return False
         return self._deliver(held, outcome)
+
+    def _look(self, number: int) -> Optional[Submission]:
+        """The submission; None if EvalAI itself says twice that there is none.
+
+        Any other 404 may be a proxy's, or a server's that is just being replaced.
+        """
+        for first in (True, False):
+            try:
+                return self._client.submission(number)
+            except Refused as error:
+                said = error.reason.rstrip(".")
+                if error.status != 404 or said != f"Submission {number} does not exist":
+                    raise
+            if first:
+                self._rest(self._policy.poll_seconds)
+        return None
 
     # -- scoring -------------------------------------------------------------------------------
 
@@ -278,12 +293,14 @@ class Loop:
         message = held.message
         try:
             sent = self._send(held, outcome)
-        except Refused as error:
+        except UpdateRefused as error:
             say(logging.ERROR, "result refused", message.submission, trouble=str(error))
             self._count("refused")
             try:
+                if not error.of_the_result:
+                    raise
                 sent = self._send(held, failed(f"EvalAI refused the result: {error.reason}"))
-            except Refused:
+            except UpdateRefused:
                 # The host has to mend something; the outcome is kept, to be sent then.
                 held.rest_seconds = self._policy.takeover_seconds
                 raise
@@ -303,14 +320,13 @@ class Loop:
         trouble: Optional[Unreachable] = None
         for _ in range(self._policy.max_tries + 2):
             held.beat("sending")
-            # Nobody can swap a status safely: look just before, and after a lost answer.
+            # Nobody can swap a status safely: look just before, and after an answer that was lost
+            # or is not the API's. A look that is refused says nothing of the outcome.
             found = self._client.submission(message.submission)
             if found.is_final:
                 return found.status
             try:
                 self._client.finish(message.challenge, update)
-                return str(outcome["submission_status"])
-            except BadAnswer:
                 return str(outcome["submission_status"])
             except Unreachable as error:
                 trouble = error

@@ -40,6 +40,7 @@ class Outcome:
 
     ``failed``: ``evaluate`` raised, and ``stderr`` (which the participant reads) says what.
     ``output``: what it returned. ``problems``: what EvalAI would refuse of it, or trip over.
+    ``peak_mib``: the most memory that the worker held, and its reader, if the receipt tells.
     """
 
     phase: str
@@ -62,6 +63,8 @@ class Replica:
         The challenge zip.
     challenge_pk : int
         The number EvalAI would give the challenge.
+    memory_mib : int
+        What the worker has; a submission that takes more ends it.
 
     Raises
     ------
@@ -69,7 +72,10 @@ class Replica:
         If EvalAI's worker could not load it; says everything that is in the way.
     """
 
-    def __init__(self, bundle: Path, challenge_pk: int = 1256) -> None:
+    def __init__(
+        self, bundle: Path, challenge_pk: int = 1256, memory_mib: int = DEFAULT_MEMORY_MIB
+    ) -> None:
+        self._memory_mib = memory_mib
         self.package = f"challenge_data.challenge_{challenge_pk}"
         self._scratch = tempfile.TemporaryDirectory(prefix="nlb-replica-")
         self._process: Optional[subprocess.Popen] = None
@@ -121,7 +127,11 @@ class Replica:
             with zipfile.ZipFile(bundle) as archive:
                 challenge = self._config(archive, bundle)
                 self._check_members(archive, challenge)
-                self._extract_script(archive, challenge, challenge_folder)
+                try:
+                    self._extract_script(archive, challenge, challenge_folder)
+                except zipfile.BadZipFile as error:
+                    where = f"{bundle}: {challenge.evaluation_script}"
+                    raise ReplicaError(f"{where}: no zip file: {error}") from None
                 annotations = {}
                 for phase in challenge.phases:
                     target = challenge_folder / "phase_data" / f"phase_{phase.pk}"
@@ -140,7 +150,11 @@ class Replica:
     def _config(archive: zipfile.ZipFile, bundle: Path) -> Challenge:
         if CONFIG_NAME not in archive.namelist():
             raise ReplicaError(f"{bundle}: {CONFIG_NAME} must be at the root of the zip")
-        return parse_challenge(archive.read(CONFIG_NAME).decode("utf-8"))
+        try:
+            text = archive.read(CONFIG_NAME).decode("utf-8")
+        except UnicodeDecodeError:
+            raise ReplicaError(f"{bundle}: {CONFIG_NAME} is not UTF-8 text") from None
+        return parse_challenge(text)
 
     @staticmethod
     def _check_members(archive: zipfile.ZipFile, challenge: Challenge) -> None:
@@ -255,6 +269,17 @@ class Replica:
             Problem("worker", f"evaluate left a file open ({Path(path).suffix})")
             for path in answer["open_files"]
         ]
+        peak_mib = answer["peak_mib"] + _reader_peak_mib(output)
+        if peak_mib > self._memory_mib:
+            self._end_process()
+            problems.append(
+                Problem(
+                    "worker",
+                    f"it took up to {peak_mib:.0f} MiB of memory, and EvalAI's worker has "
+                    f"{self._memory_mib} MiB: there it is killed, and the submission stays "
+                    "running for ever",
+                )
+            )
         return Outcome(
             phase=codename,
             stdout=out,
@@ -264,7 +289,7 @@ class Replica:
             output=output,
             problems=problems,
             seconds=answer["seconds"],
-            peak_mib=answer["peak_mib"],
+            peak_mib=peak_mib,
         )
 
     def _ask(self, **request: Any) -> Optional[Dict[str, Any]]:
@@ -308,6 +333,14 @@ def _fresh_python(folder: Path) -> Path:
     ]
     libraries.joinpath("libraries.pth").write_text("\n".join(kept) + "\n")
     return python
+
+
+def _reader_peak_mib(output: Any) -> float:
+    """Memory of the scorer's helper process, which the worker's own does not count."""
+    metadata = output.get("submission_metadata") if isinstance(output, dict) else None
+    peaks = metadata.get("peak_memory_mib") if isinstance(metadata, dict) else None
+    peak = peaks.get("reader") if isinstance(peaks, dict) else None
+    return float(peak) if isinstance(peak, (int, float)) else 0.0
 
 
 def _random_name(name: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from nlb_evalai.remote.service import Settings
 from nlb_evalai.replica.pins import NEWEST, PINS
@@ -45,6 +46,17 @@ def test_the_scorers_image_has_exactly_evalais_versions():
     }
     for name in ("numpy", "scipy", "scikit-learn", "pyyaml", "boto3", "h5py"):
         assert name in pinned
+
+
+def test_the_scorers_image_has_what_the_evaluation_script_requires():
+    pinned = _pinned("scorer")
+    text = (ROOT / "evaluation_script" / "requirements.txt").read_text(encoding="utf-8")
+    required = [Requirement(line) for line in text.splitlines() if line.partition("#")[0].strip()]
+    assert required
+    for one in required:
+        assert one.specifier.contains(pinned[one.name.lower()]), (
+            f"renew by docker/compile.sh: {one}"
+        )
 
 
 def test_the_worker_is_no_root_and_tells_its_health():

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+from nlb_evalai.bundle import checkout_root
+from nlb_evalai.challenge import CONFIG_NAME
 from nlb_evalai.sample import SamplePaths, write_sample
 
 
@@ -11,3 +16,15 @@ from nlb_evalai.sample import SamplePaths, write_sample
 def sample_paths(tmp_path_factory: pytest.TempPathFactory) -> SamplePaths:
     """The embedded sample at small scale, both phases, all submissions; not to be changed."""
     return write_sample(tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture
+def remote_root(tmp_path: Path) -> Path:
+    """A checkout whose challenge is evaluated on the host's own machines."""
+    ignored = shutil.ignore_patterns(".*", "tests", "build", "__pycache__")
+    root = shutil.copytree(checkout_root(), tmp_path / "remote", ignore=ignored)
+    config = root / CONFIG_NAME
+    text = config.read_text()
+    assert "remote_evaluation: false" in text
+    config.write_text(text.replace("remote_evaluation: false", "remote_evaluation: true"))
+    return root

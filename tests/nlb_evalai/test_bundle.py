@@ -186,6 +186,38 @@ def test_truth_behind_a_pointer_goes_into_the_bundle(published, tmp_path):
         assert archive.read("annotations/test.h5") == content
 
 
+def write_pointer(path: Path, phase: str) -> Path:
+    path.write_text(
+        f"location: s3://b0b/{phase}.h5\nsha256: '{'0' * 64}'\nsize: 9\nphase: {phase}\n"
+    )
+    return path
+
+
+def test_for_remote_evaluation_the_pointers_alone_leave_the_host(tmp_path, truth, remote_root):
+    # as `annotations publish` leaves it: the pointer beside the truth; nothing is fetched
+    pointers = {phase: write_pointer(truth / f"{phase}.yaml", phase) for phase in ("val", "test")}
+    built = build_bundle(tmp_path / "x.zip", truth, remote_root)
+    assert built.warnings == []
+    with zipfile.ZipFile(built.path) as archive:
+        for phase, pointer in pointers.items():
+            assert archive.read(f"annotations/{phase}.h5") == pointer.read_bytes()
+
+
+def test_truth_itself_is_refused_for_remote_evaluation(tmp_path, truth, remote_root):
+    write_pointer(truth / "val.yaml", "val")
+    with pytest.raises(BundleError) as caught:
+        build_bundle(tmp_path / "x.zip", truth, remote_root)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{truth / 'test.h5'}: is the truth itself")
+    assert f"`nlb-evalai annotations publish {truth / 'test.h5'} s3://BUCKET/KEY`" in problem
+    assert not (tmp_path / "x.zip").exists()
+
+
+def test_the_sample_may_be_tried_with_remote_evaluation_too(tmp_path, remote_root):
+    (warning,) = build_bundle(tmp_path / "x.zip", root=remote_root).warnings
+    assert "embedded sample" in warning
+
+
 def test_truth_that_cannot_be_fetched_stops_the_build_with_the_reason(
     published, proxy, tmp_path, monkeypatch, capsys
 ):

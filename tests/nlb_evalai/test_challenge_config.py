@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 from typing import Any, Dict
 
@@ -123,12 +124,39 @@ def test_every_file_that_the_config_names_is_in_the_checkout():
         ("just words", "found str, expected keys and values"),
         ("title: x", "challenge_phases is missing"),
         ("challenge_phases: [{id: 1, name: x}]", r"challenge_phases\[0\]: codename is missing"),
-        ("challenge_phases: 3", "not laid out as a challenge"),
+        ("challenge_phases: 3", "not laid out as a challenge: challenge_phases: found 3, expected"),
+        ("challenge_phases: []", "expected a list that is not empty"),
     ],
 )
 def test_a_config_that_cannot_be_read_says_why(text, message):
     with pytest.raises(ConfigError, match=message):
         parse_challenge(text)
+
+
+ODD = (
+    ("title", None, r"title: found None, expected text"),
+    ("image", 7, r"image: found 7, expected text"),
+    (
+        "challenge_phases",
+        "test_annotation_file",
+        r"test_annotation_file: found \[\], expected text",
+    ),
+    ("challenge_phases", "id", r"challenge_phases\[0\]\.id: found \[\], expected a whole number"),
+    ("challenge_phase_splits", "leaderboard_decimal_precision", "expected a whole number"),
+    ("challenge_phase_splits", "is_leaderboard_order_descending", "expected true or false"),
+    ("dataset_splits", "codename", "dataset_splits.codename: found"),
+)
+
+
+@pytest.mark.parametrize(("key", "odd", "message"), ODD)
+def test_a_value_of_another_kind_is_named(key, odd, message):
+    config = copy.deepcopy(CONFIG)
+    if isinstance(config[key], list):
+        config[key][0][odd] = []
+    else:
+        config[key] = odd
+    with pytest.raises(ConfigError, match=message):
+        parse_challenge(yaml.safe_dump(config))
 
 
 def test_an_unknown_phase_is_refused_with_those_there_are():

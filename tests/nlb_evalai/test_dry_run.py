@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import boto3
 import h5py
 import pytest
 from click.testing import CliRunner, Result
@@ -20,6 +23,7 @@ from nlb_evalai.cli.dry_run import dry_run
 from nlb_evalai.cli.show import print_boards
 from nlb_evalai.dry_run import write_null_model
 from nlb_evalai.errors import ToolError
+from nlb_evalai.publish import publish
 from tests.nlb_evalai import toy
 
 
@@ -36,6 +40,21 @@ def with_no_arguments() -> Result:
 def test_the_sample_passes(with_no_arguments):
     assert with_no_arguments.exit_code == 0, with_no_arguments.output
     assert "EvalAI would take all of it: 8 submissions, 20 leaderboards" in with_no_arguments.output
+
+
+def test_the_readme_shows_what_is_printed(with_no_arguments):
+    readme = (checkout_root() / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("✓ bundle")[2].partition("```")[0]
+    printed = {_without_chance(line) for line in with_no_arguments.output.splitlines()}
+    lines = [_without_chance(line) for line in f"✓ bundle{shown}".splitlines()]
+    assert [line for line in lines if line not in printed | {"  ⋮"}] == []
+    assert len(lines) > 20
+
+
+def _without_chance(line: str) -> str:
+    """A line without times, sizes, hashes, and the filling of a rule."""
+    line = re.sub(r"\d+\.\d s|\d+ MiB|sha256 \w+|\d+\.\d MB", "…", line)
+    return line.rstrip(" ─")
 
 
 def test_ten_boards_of_each_phase_are_printed_public_and_private(with_no_arguments):
@@ -129,6 +148,26 @@ def test_a_given_submission_is_scored_in_its_phase_alone(sample_paths):
     assert "1 submission, 10 leaderboards" in result.output
 
 
+def test_a_bundle_for_remote_evaluation_is_tried_with_what_its_pointers_point_at(
+    tmp_path, sample_paths, remote_root, moto, proxy
+):
+    client = boto3.client("s3", endpoint_url="http://{}:{}".format(*moto), region_name="us-east-1")
+    client.create_bucket(Bucket="tried")
+    client.close()
+    folder = tmp_path / "truth"
+    folder.mkdir()
+    for phase, path in sample_paths.annotations.items():
+        shutil.copyfile(path, folder / f"{phase}.h5")
+        with h5py.File(folder / f"{phase}.h5", "r+") as file:
+            del file.attrs["origin"]
+        publish(folder / f"{phase}.h5", f"s3://tried/{phase}.h5", overwrite=True)
+    bundle = build_bundle(tmp_path / "x.zip", folder, remote_root).path
+    result = _run("--bundle", bundle, "--phase", "val")
+    assert result.exit_code == 0, result.output
+    assert "✓ score val" in result.output
+    assert "null model: 10 leaderboard rows" in result.output
+
+
 def test_other_truth_is_tried_with_its_null_model_which_scores_zero(tmp_path, sample_paths):
     for phase, path in sample_paths.annotations.items():
         shutil.copyfile(path, tmp_path / f"{phase}.h5")
@@ -189,6 +228,33 @@ def test_a_worker_that_dies_fails_the_run(tmp_path):
     result = _run("--bundle", bundle, "--submission", submission, "--phase", "val")
     assert result.exit_code == 1
     assert "the process died" in result.output
+
+
+def test_memory_that_evalais_worker_lacks_fails_the_run_the_readers_with_it(tmp_path):
+    bundle = toy.write_bundle(tmp_path / "toy.zip")
+    output = {
+        "result": [{"one_split": {"a": 1.0}}],
+        "submission_metadata": {"peak_memory_mib": {"scorer": 20, "reader": 1020}},
+    }
+    submission = toy.write_submission(tmp_path / "s.h5", output)
+    result = _run("--bundle", bundle, "--submission", submission, "--phase", "val")
+    assert result.exit_code == 1
+    assert re.search(
+        r"it took up to 10\d\d MiB of memory, and EvalAI's worker has 1024 MiB", result.output
+    )
+    assert "EvalAI would take all of it" not in result.output
+
+
+def test_a_config_that_is_no_utf8_is_named_and_ends_the_run(tmp_path):
+    good = toy.write_bundle(tmp_path / "toy.zip")
+    with zipfile.ZipFile(good) as source, zipfile.ZipFile(tmp_path / "odd.zip", "w") as odd:
+        for name in source.namelist():
+            content = source.read(name)
+            odd.writestr(name, content.replace(b"title: Toy", b"title: T\xf6y"))
+    result = _run("--bundle", tmp_path / "odd.zip")
+    assert "is not UTF-8 text: save it as UTF-8" in result.output
+    assert isinstance(result.exception, ToolError)
+    assert "challenge_config.yaml is not UTF-8 text" in str(result.exception)
 
 
 @pytest.mark.parametrize(

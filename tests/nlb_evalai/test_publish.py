@@ -209,6 +209,11 @@ def test_a_destination_must_be_s3(truth):
         publish(truth, "https://bucket/key")
 
 
+def test_an_endpoint_that_is_no_address_is_named(truth, proxy):
+    with pytest.raises(PublishError, match=r"s3://bucket/key: Invalid endpoint: nonsense"):
+        publish(truth, "s3://bucket/key", endpoint_url="nonsense")
+
+
 def test_the_command_writes_and_shows_the_pointer(truth, bucket, tmp_path):
     pointer = tmp_path / "pointers" / "test.yaml"
     arguments = ["publish", str(truth), f"s3://{bucket.name}/a/", "--pointer", str(pointer)]

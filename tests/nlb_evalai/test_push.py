@@ -19,7 +19,8 @@ from nlb_evalai import cli
 from nlb_evalai.bundle import build_bundle
 from nlb_evalai.bundle_check import BundleCheckError
 from nlb_evalai.cli.bundle import bundle as bundle_command
-from nlb_evalai.push import PushError, Timing, push
+from nlb_evalai.errors import ToolError
+from nlb_evalai.push import Timing, push
 
 TOKEN = "host-token-0123456789abcdef"
 QUICK = Timing(connect_seconds=5, answer_seconds=5, repeats=2, first_pause_seconds=0.01)
@@ -138,7 +139,7 @@ def push_to(evalai, bundle, **changes):
 
 
 def refusal(evalai, bundle, **changes):
-    with pytest.raises(PushError) as caught:
+    with pytest.raises(ToolError) as caught:
         push_to(evalai, bundle, **changes)
     assert TOKEN not in str(caught.value)
     return str(caught.value)

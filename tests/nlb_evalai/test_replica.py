@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -184,6 +185,18 @@ def test_the_memory_of_the_worker_is_told_and_not_that_of_this_process(tmp_path)
     assert ballast.size
 
 
+def test_what_takes_more_memory_than_there_is_ends_the_worker_and_only_that_submission(tmp_path):
+    large = toy.write_submission(tmp_path / "large.h5", [90 << 20])
+    small = toy.write_submission(tmp_path / "small.h5", [1])
+    body = "told = len(bytearray(json.load(open(user_submission_file))[0]))"
+    with Replica(_bundle(tmp_path, body), memory_mib=100) as replica:
+        first, second = replica.score(large, "val"), replica.score(small, "val")
+    assert ["and EvalAI's worker has 100 MiB" in str(problem) for problem in first.problems] == [
+        True
+    ]
+    assert second.problems == []
+
+
 def test_the_submission_itself_is_not_touched(tmp_path):
     submission = toy.write_submission(tmp_path / "s.h5", {"result": []})
     before = submission.read_bytes()
@@ -227,6 +240,13 @@ def test_a_bundle_that_is_no_zip_is_refused(tmp_path):
 )
 def test_a_missing_member_is_named(tmp_path, member, message):
     assert message in _refused(toy.write_bundle(tmp_path / "x.zip", leave_out=member))
+
+
+def test_a_script_that_is_no_zip_is_named(tmp_path):
+    bundle = toy.write_bundle(tmp_path / "x.zip", leave_out="evaluation_script.zip")
+    with zipfile.ZipFile(bundle, "a") as archive:
+        archive.writestr("evaluation_script.zip", "words")
+    assert "evaluation_script.zip: no zip file" in _refused(bundle)
 
 
 def test_a_single_top_level_folder_in_the_script_zip_is_refused(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Dict
@@ -15,6 +17,7 @@ from click.testing import CliRunner
 from evaluation_script import evaluate
 from evaluation_script.suite import NLB21, expected_bins
 from nlb_evalai.cli.sample import sample as sample_command
+from nlb_evalai.errors import ToolError
 from nlb_evalai.sample import (
     MODELS,
     SamplePaths,
@@ -220,6 +223,39 @@ def test_a_choice_that_does_not_exist_is_named(tmp_path, argument):
     value = "tset" if argument == "scale" else ["tset"]
     with pytest.raises(ValueError, match="found 'tset', expected one of"):
         write_sample(tmp_path, **{argument: value})
+
+
+@pytest.mark.parametrize("kind", ["real", "unfinished", "no HDF5"])
+def test_ground_truth_that_is_no_sample_is_never_replaced(tmp_path, kind):
+    real = tmp_path / "annotations" / "test.h5"
+    real.parent.mkdir()
+    with h5py.File(real, "w") as file:
+        file["mc_maze"] = np.arange(1000)
+    content = {"real": real.read_bytes(), "unfinished": real.read_bytes()[:3000], "no HDF5": b"x"}
+    real.write_bytes(content[kind])
+    with pytest.raises(ToolError) as caught:
+        write_sample(tmp_path)
+    assert f"{real}: found ground truth that is not the embedded sample's" in str(caught.value)
+    assert real.read_bytes() == content[kind]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [real]
+
+
+def test_a_full_disk_is_an_error_in_words_and_leaves_the_sample_before(tmp_path):
+    before = write_sample(tmp_path, phases=["val"], models=["mean"]).annotations["val"].read_bytes()
+    # The kernel refuses to write further, as it does on a full disk.
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
+    code = f"{limit}; from nlb_evalai.cli import main; main()"
+    process = subprocess.run(
+        [sys.executable, "-c", code, "sample", str(tmp_path), "--phase", "val"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    truth = tmp_path / "annotations" / "val.h5"
+    assert process.stderr == f"error: {truth}: cannot be written: File too large\n"
+    assert process.returncode == 1
+    assert truth.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["mean.h5", "val.h5"]
 
 
 def test_full_scale_has_the_official_shapes_and_blocks_of_trials():

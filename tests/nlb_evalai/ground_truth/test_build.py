@@ -139,6 +139,27 @@ def test_show_and_verify_name_a_file_that_is_no_hdf5(tmp_path: Path) -> None:
         assert "no.h5" in str(result.exception)
 
 
+def test_show_says_what_is_no_array_and_no_group(tmp_path: Path) -> None:
+    path = tmp_path / "odd.h5"
+    with h5py.File(path, "w") as file:
+        file["at the [b] root"] = np.zeros(3)
+        file["gone"] = h5py.SoftLink("/nowhere")
+        file["mc_maze/nested/psth"] = np.zeros(3)
+        file["mc_maze/lost"] = h5py.SoftLink("/nowhere")
+        file["mc_maze/empty"] = h5py.Empty("f4")
+        file["mc_maze/psth"] = np.zeros((2, 3), "f4")
+    output = run("annotations", "show", path).output
+    for line in (
+        r"at the \[b\] root +not a group: float64 +3",
+        r"gone +not a group: link to nothing",
+        r"mc_maze +nested +not an array",
+        r"mc_maze +lost +link to nothing",
+        r"mc_maze +empty +not an array",
+        r"mc_maze +psth +float32 +2 × 3 +0\.0%",
+    ):
+        assert re.search(line, output), line
+
+
 def test_inputs_are_written_with_their_origin(tmp_path: Path) -> None:
     out = tmp_path / "inputs.h5"
     both = f"mc_rtt={SESSIONS}/mc_rtt_t*"

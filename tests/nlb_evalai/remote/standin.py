@@ -89,7 +89,7 @@ class StandIn:
         self.violations: List[str] = []
         self.injected: Dict[str, int] = {}
         self._chances: Dict[str, int] = {}
-        self.scripted: Deque[Tuple[str, int, Any]] = deque()
+        self.scripted: Deque[Tuple[str, str, int, Any]] = deque()
         self.refuse_results = False
         self.supports_ranges = True
         self._times: Deque[float] = deque()
@@ -132,9 +132,9 @@ class StandIn:
         }
         self.queue.append(Queued(body))
 
-    def answer_next(self, method: str, status: int, content: Any) -> None:
-        """Answer one request of a method in this way, whatever it is."""
-        self.scripted.append((method, status, content))
+    def answer_next(self, method: str, status: int, content: Any, path: str = "/") -> None:
+        """Answer one request of a method, to an address that starts so, in this way."""
+        self.scripted.append((method, path, status, content))
 
     def cancel(self, pk: int) -> None:
         with self.lock:
@@ -178,8 +178,8 @@ class StandIn:
     def answer(self, method: str, path: str, content: Any) -> Tuple[int, Any]:
         with self.lock:
             self.requests.append((method, path))
-            for i, (wanted, status, scripted) in enumerate(self.scripted):
-                if wanted == method:
+            for i, (wanted, start, status, scripted) in enumerate(self.scripted):
+                if wanted == method and path.startswith(start):
                     del self.scripted[i]
                     return status, scripted
             if method == "GET" and path == f"/api/jobs/challenge/queues/{QUEUE}/":
@@ -217,7 +217,8 @@ class StandIn:
         receipt = content["receipt_handle"]
         for message in self.queue:
             if message.receipt == receipt:
-                if self.submissions[message.body["submission_pk"]].status not in FINAL:
+                stored = self.submissions.get(message.body["submission_pk"])
+                if stored is not None and stored.status not in FINAL:
                     self.violations.append("message deleted before the final state")
                 self.queue.remove(message)
                 break

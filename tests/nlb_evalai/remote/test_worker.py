@@ -8,8 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from nlb_evalai.cli.worker import worker as worker_command
 from nlb_evalai.errors import ToolError
+from nlb_evalai.remote.errors import UpdateRefused
 from nlb_evalai.remote.health import problem
 from nlb_evalai.remote.service import find_annotations, within_memory
 from tests.nlb_evalai.remote.conftest import until
@@ -188,6 +191,57 @@ def test_a_final_update_whose_answer_was_lost_is_not_sent_twice(standin, start, 
     assert server.queue == []
 
 
+LOOK = "/api/jobs/submission/"
+
+
+def test_no_odd_answer_on_the_way_loses_a_score_or_scores_again(standin, start, tiny):
+    server = standin(visibility_seconds=0.2)
+    pk = server.submit(tiny.files["mean"])
+    patch = server._patch
+
+    def mark_running_then_refuse_the_next_look(content):
+        server.answer_next("GET", 403, {"detail": "not now"}, LOOK)
+        return patch(content)
+
+    server._patch = mark_running_then_refuse_the_next_look
+    server.answer_next("PUT", 403, {"detail": "not you"})
+    server.answer_next("PUT", 200, b"<h1>down for maintenance</h1>")
+    worker = start(server, "--takeover", "0.2")
+    until(server.settled, 20, "delivery")
+    assert worker.stop() == 0
+    assert server.violations == []
+    troubles = [line["trouble"] for line in worker.events("left for later")]
+    assert "not now" in troubles[0]
+    assert "not you" in troubles[1]
+    assert len(worker.events("scored")) == 1
+    assert server.scores(pk) == tiny.scores["mean"]
+
+
+def test_a_message_is_deleted_on_404_only_if_evalai_says_twice_that_nothing_is_there(
+    standin, start, tiny
+):
+    server = standin(visibility_seconds=0.2)
+    pk = server.submit(tiny.files["mean"])
+    gone = f"Submission {pk} does not exist"
+    for answer in ({"detail": "Not found."}, b"<h1>404</h1>", {"error": gone}):
+        server.answer_next("GET", 404, answer, LOOK)
+    worker = start(server)
+    until(server.settled, 20, "delivery")
+    assert server.violations == []
+    assert server.scores(pk) == tiny.scores["mean"]
+    assert not worker.events("no such submission")
+    server.enqueue(pk)
+    del server.submissions[pk]
+    until(lambda: not server.queue, 20, "deletion")
+    assert worker.stop() == 0
+    assert worker.events("no such submission")
+
+
+def test_only_a_refusal_of_what_was_sent_may_fail_a_submission():
+    found = {s: UpdateRefused("PUT", s, "").of_the_result for s in (302, 400, 401, 403, 404, 422)}
+    assert [status for status, of_the_result in found.items() if of_the_result] == [400, 422]
+
+
 def test_a_fault_of_the_answer_is_named_with_its_address(standin, start, tiny):
     server = standin()
     server.answer_next("GET", 200, {"body": {"submission_pk": None}, "receipt_handle": "r"})
@@ -269,6 +323,8 @@ def test_annotations_are_found_by_phase_as_files_or_pointers(tmp_path: Path):
         "test": "test.yaml",
         "val": "val.h5",
     }
+    (tmp_path / "val.yaml").touch()  # as `annotations publish` leaves it beside the truth
+    assert find_annotations([str(tmp_path)])["val"].name == "val.h5"
     found = find_annotations([f"test={tmp_path / 'val.h5'}", str(tmp_path / "val.h5")])
     assert sorted(found) == ["test", "val"]
     with pytest.raises(ToolError, match=r"phase val has .*val\.h5 already"):
@@ -288,3 +344,51 @@ def test_annotations_that_are_missing_are_all_named(tmp_path: Path):
         find_annotations([str(tmp_path / "empty"), "test=nowhere.h5"])
     assert "expected <phase>.h5" in str(caught.value)
     assert "nowhere.h5: no such file" in str(caught.value)
+
+
+def test_annotations_of_no_phase_are_named_with_the_phases_there_are(tmp_path: Path):
+    (tmp_path / "truth.h5").touch()
+    for given in (str(tmp_path), str(tmp_path / "truth.h5"), f"truth={tmp_path / 'truth.h5'}"):
+        with pytest.raises(
+            ToolError, match=r"truth\.h5: found phase 'truth', expected val or test"
+        ):
+            find_annotations([given])
+
+
+@pytest.mark.parametrize(
+    ("api", "message"),
+    [
+        ("eval.ai", "expected an address as https://eval.ai"),
+        ("https://[eval.ai", "expected an address as https://eval.ai"),
+        ("http://eval.ai", "would send the token unencrypted"),
+    ],
+)
+def test_an_api_that_is_none_or_would_get_the_token_in_clear_is_refused(
+    tmp_path, tiny, monkeypatch, api, message
+):
+    monkeypatch.setenv("AUTH_TOKEN", TOKEN)
+    monkeypatch.setattr("nlb_evalai.remote.log.set_up", lambda *args: None)
+    options = ["--annotations", tiny.annotations, "--queue", "q", "--state", tmp_path / "state"]
+    result = CliRunner().invoke(worker_command, [*map(str, options), "--api", api])
+    assert isinstance(result.exception, ToolError)
+    assert message in str(result.exception)
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_damaged_record_is_named_with_what_to_do(standin, start, tiny, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "ledger.sqlite").write_bytes(b"no database, and long enough" * 100)
+    worker = start(standin(), "--once")
+    assert worker.wait(20) == 1
+    assert "ledger.sqlite: cannot be used as the workers' record" in worker.text
+    assert "stop all workers and remove it" in worker.text
+    assert "Traceback" not in worker.text
+
+
+def test_once_gives_up_where_nothing_answers(standin, start, tiny):
+    server = standin()
+    server.close()
+    worker = start(server, "--once")
+    assert worker.wait(20) == 1
+    assert "error: GET http://127.0.0.1:" in worker.text
+    assert "cannot connect" in worker.text
