@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 import h5py
 import numpy as np
 
-from .errors import AnnotationError
+from .errors import IN_ERROR, AnnotationError
 from .layout import Layout
 from .storage import file_identity, file_sha256, resolve
 from .suite import FP_BPS, PSTH_R2, TP_CORR, VEL_R2, Dataset, Suite
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 def host_error(detail: str) -> AnnotationError:
     """Log what is wrong for the host, and make the error that the participant reads."""
-    logger.error("ground truth: %s", detail)
+    logger.error("ground truth: %s", detail, extra=IN_ERROR)
     return AnnotationError(detail)
 
 

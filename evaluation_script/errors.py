@@ -14,6 +14,9 @@ HOST_MUST_MEND = (
     "The organizers must mend it: please tell them, and submit again later"
 )
 
+#: marks a log record whose text is the ``detail`` of the error that is raised next
+IN_ERROR = {"in_error": True}
+
 #: More problems than this are counted, not listed.
 MAX_PROBLEMS_LISTED = 50
 
@@ -49,8 +52,8 @@ class LimitError(EvaluationError):
 class AnnotationError(EvaluationError):
     """The host's ground truth is missing, corrupt, or of another phase.
 
-    ``str(error)`` is for participants and says no more than that; ``detail`` is for hosts, and is
-    what the tools print. It holds no credentials.
+    ``str(error)`` is for participants and says no more than that; ``detail`` is for hosts: it is
+    in the log, and what the tools print. It holds no credentials.
     """
 
     def __init__(self, detail: str) -> None:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Dict, Iterator, List, NoReturn, Optional, Union
 
-from .errors import AnnotationError
+from .errors import IN_ERROR, AnnotationError
 
 #: The cache's folder; without it ``$XDG_CACHE_HOME/nlb-evalai/truth`` or ``~/.cache/…``.
 CACHE_VARIABLE = "NLB_EVALAI_CACHE"
@@ -382,5 +382,5 @@ def _one_line(error: Exception) -> str:
 
 
 def _fail(detail: str) -> NoReturn:
-    _log.error("%s", detail)
+    _log.error("%s", detail, extra=IN_ERROR)
     raise StorageError(detail) from None

@@ -69,5 +69,5 @@ def _end(message: str) -> NoReturn:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether it is not logged by what raises an error whose detail is printed at the end."""
-    return record.funcName not in ("host_error", "_fail")
+    """Whether it is more than the detail of an error, which is printed at the end."""
+    return not getattr(record, "in_error", False)
