@@ -10,10 +10,9 @@ HDF5 library.
 from __future__ import annotations
 
 import math
-import threading
 import zlib
-from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any, Optional, Sequence, Tuple
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 from h5py import h5d, h5s, h5t, h5z
@@ -32,14 +31,15 @@ _STANDARD_TYPES = tuple(
           for order in ("LE", "BE")),
     )
 )  # fmt: skip
-#: a chunk at least this large is inflated alone, so that two of them are never in memory
+#: so much is fetched before it is inflated; a chunk at least this large is inflated alone, so that
+#: two of them are never in memory
 _LARGE_CHUNK_BYTES = 8 << 20
 #: rows of chunks up to this size are kept until the next block has taken its trials from them
 _MAX_SLAB_BYTES = 24 << 20
 #: stands for the stored size of a chunk that was never written
 _NEVER_WRITTEN = -1
-#: the HDF5 library must not fetch two chunks at once, and h5py 3.14 does not see to that
-_one_at_a_time = threading.Lock()
+#: a chunk: its first element, which filters it was spared, its bytes
+_Stored = Tuple[Tuple[int, ...], int, bytes]
 
 
 class CorruptData(Exception):
@@ -168,21 +168,34 @@ class ArrayReader:
         if not written.all():
             target[...] = self._fill
         places = [(row, int(bin_), int(unit)) for bin_, unit in zip(*written.nonzero())]
-        if self._chunk_bytes >= _LARGE_CHUNK_BYTES or len(places) < 2:
-            self._inflate(places, begin, target)
-            return
-        halves = (places[::2], places[1::2])
-        running = [self._pool.submit(self._inflate, half, begin, target) for half in halves]
-        wait(running)  # even where one has failed: what comes next uses the HDF5 library
+        together = max(1, _LARGE_CHUNK_BYTES // self._chunk_bytes)
+        running: List[Future] = []
+        for first in range(0, len(places), together):
+            # Only this thread ever calls the HDF5 library.
+            fetched = [self._fetch(place) for place in places[first : first + together]]
+            for done in running:
+                done.result()
+            running = [
+                self._pool.submit(self._inflate, half, begin, target)
+                for half in (fetched[::2], fetched[1::2])
+                if half
+            ]
         for done in running:
             done.result()
 
-    def _inflate(
-        self, places: Sequence[Tuple[int, int, int]], begin: int, target: np.ndarray
-    ) -> None:
-        for place in places:
-            trial, bin_, unit = (at * size for at, size in zip(place, self._chunk_shape))
-            block = self._decode((trial, bin_, unit), int(self._stored_bytes[place]))
+    def _fetch(self, place: Tuple[int, int, int]) -> _Stored:
+        """A chunk as it is stored."""
+        if int(self._stored_bytes[place]) > self._chunk_bytes + self._chunk_bytes // 8 + 4096:
+            raise CorruptData("a stored chunk is larger than its contents could be")
+        corner = tuple(at * size for at, size in zip(place, self._chunk_shape))
+        # An error where the search does not find what the walk over all chunks met.
+        filter_mask, data = self._dataset.read_direct_chunk(corner)
+        return corner, filter_mask, data
+
+    def _inflate(self, chunks: Sequence[_Stored], begin: int, target: np.ndarray) -> None:
+        """Put chunks into ``target``, whose first trial is ``begin``."""
+        for (trial, bin_, unit), filter_mask, data in chunks:
+            block = self._decode(filter_mask, data)
             first = max(trial, begin)
             last = min(trial + self._chunk_shape[0], begin + target.shape[0])
             bins = min(self._chunk_shape[1], self.shape[1] - bin_)
@@ -192,13 +205,8 @@ class ArrayReader:
             ]
             del block  # before the next one is inflated
 
-    def _decode(self, corner: Tuple[int, int, int], stored_bytes: int) -> np.ndarray:
-        """The chunk whose first element is ``corner`` as an array of the chunk's shape."""
-        if stored_bytes > self._chunk_bytes + self._chunk_bytes // 8 + 4096:
-            raise CorruptData("a stored chunk is larger than its contents could be")
-        # An error where the search does not find what the walk over all chunks met.
-        with _one_at_a_time:
-            filter_mask, data = self._dataset.read_direct_chunk(corner)
+    def _decode(self, filter_mask: int, data: bytes) -> np.ndarray:
+        """A stored chunk as an array of the chunk's shape."""
         for position in reversed(range(len(self._filters))):
             if filter_mask >> position & 1:
                 continue
