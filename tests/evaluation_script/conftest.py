@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Set, Tuple
 
 import h5py
+import psutil
 import pytest
 
 from evaluation_script.scorecard import Scorecard
@@ -36,6 +38,23 @@ def unrounded(card: Scorecard) -> Flat:
         for name, group in card.groups.items()
         for key, score in group.scores.items()
     }  # fmt: skip
+
+
+def open_descriptors() -> Counter[str]:
+    """What this process has open, as far as the system tells."""
+    folder = Path("/proc/self/fd")
+    found = []
+    for entry in folder.iterdir() if folder.exists() else ():
+        try:
+            found.append(str(entry.readlink()))
+        except OSError:
+            continue  # the listing's own
+    return Counter(found)
+
+
+def children() -> Set[psutil.Process]:
+    """The processes that this one started, and theirs."""
+    return set(psutil.Process().children(recursive=True))
 
 
 @pytest.fixture(scope="session")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gc
 import textwrap
-from collections import Counter
 from pathlib import Path
-from typing import Callable, Iterator, List, Set
+from typing import Callable, Iterator
 
-import psutil
 import pytest
 
 from evaluation_script.reader import client
 
+from ..conftest import children, open_descriptors
 from .arena import Arena
 
 _PRELUDE = """
@@ -31,31 +30,14 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
     return Arena(tmp_path_factory.mktemp("arena"))
 
 
-def open_descriptors() -> List[str]:
-    """What this process has open, as far as the system tells."""
-    folder = Path("/proc/self/fd")
-    found = []
-    for entry in folder.iterdir() if folder.exists() else ():
-        try:
-            found.append(str(entry.readlink()))
-        except OSError:
-            continue  # the listing's own
-    return sorted(found)
-
-
-def children() -> Set[psutil.Process]:
-    """The processes that this one started, and theirs."""
-    return set(psutil.Process().children(recursive=True))
-
-
 @pytest.fixture(autouse=True)
 def aftermath(arena: Arena) -> Iterator[None]:
     # Other tests of this process may have left some, and may let go of them meanwhile.
-    descriptors, processes = Counter(open_descriptors()), children()
+    descriptors, processes = open_descriptors(), children()
     yield
     arena.check_honest()
     gc.collect()
-    assert not Counter(open_descriptors()) - descriptors, "file descriptors leak"
+    assert not open_descriptors() - descriptors, "file descriptors leak"
     assert not children() - processes, "processes are left behind"
 
 
