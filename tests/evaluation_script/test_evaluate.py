@@ -267,7 +267,6 @@ def test_unknown_phase_is_an_error_for_the_host(golden: Path) -> None:
         evaluate(golden / "target_val.h5", golden / "submission_val_c.h5", "dev")
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to count open files")
 def test_no_file_stays_open_and_no_process_behind(golden: Path, edited: Callable) -> None:
     bad = edited(lambda file: file.create_group("wrong"))
 
