@@ -20,7 +20,7 @@ from urllib3.util.retry import Retry
 
 from nlb_evalai.bundle_check import BundleCheckError, Finding, check_bundle, errors_of
 from nlb_evalai.errors import ToolError
-from nlb_evalai.remote.client import USER_AGENT, Bearer, checked_api, reason
+from nlb_evalai.remote.client import USER_AGENT, Bearer, Timing, checked_api, reason
 
 TOKEN_VARIABLE = "AUTH_TOKEN"
 _TEAM = "api/challenges/challenge/challenge_host_team/{team}/"
@@ -52,14 +52,8 @@ class PushError(ToolError):
     """EvalAI did not take the bundle; the message says what it said, and what to do."""
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Seconds for a connection and an answer, repeats, and the first pause before one."""
-
-    connect_seconds: float = 10.0
-    answer_seconds: float = 300.0
-    repeats: int = 4
-    first_pause_seconds: float = 2.0
+#: EvalAI unpacks and checks the bundle before it answers
+TIMING = Timing(answer_seconds=300.0, repeats=4, first_pause_seconds=2.0)
 
 
 @dataclass
@@ -113,7 +107,7 @@ def push(
     ToolError
         If ``api`` is no address, or one that the token would travel to unencrypted.
     """
-    server = _Server(api, host_team, repository, token, timing or Timing())
+    server = _Server(api, host_team, repository, token, timing or TIMING)
     progress("check here")
     findings = check_bundle(bundle, live)
     stops = errors_of(findings) + [one for one in findings if one.code == "sample-truth"]

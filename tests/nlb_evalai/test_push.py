@@ -20,7 +20,8 @@ from nlb_evalai.bundle import build_bundle
 from nlb_evalai.bundle_check import BundleCheckError
 from nlb_evalai.cli.bundle import bundle as bundle_command
 from nlb_evalai.errors import ToolError
-from nlb_evalai.push import Timing, push
+from nlb_evalai.push import push
+from nlb_evalai.remote.client import Timing
 
 TOKEN = "host-token-0123456789abcdef"
 QUICK = Timing(connect_seconds=5, answer_seconds=5, repeats=2, first_pause_seconds=0.01)
