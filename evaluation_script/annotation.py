@@ -13,8 +13,9 @@ import h5py
 import numpy as np
 
 from .errors import IN_ERROR, AnnotationError
-from .layout import Layout
-from .storage import file_identity, file_sha256, resolve
+from .files import file_identity, file_sha256
+from .storage import resolve
+from .submission.layout import Layout
 from .suite import FP_BPS, PSTH_R2, TP_CORR, VEL_R2, Dataset, Suite
 
 logger = logging.getLogger(__name__)
