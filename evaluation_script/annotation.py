@@ -27,6 +27,17 @@ def host_error(detail: str) -> AnnotationError:
     return AnnotationError(detail)
 
 
+def root_text(file: h5py.File, name: str) -> Optional[str]:
+    """A root attribute of a truth file (``phase``, ``suite``) as text; None if it has none.
+
+    Files of the reference have no attributes; MATLAB and C write them as bytes.
+    """
+    found = file.attrs.get(name)
+    if isinstance(found, bytes):
+        return found.decode("utf-8", "replace")
+    return None if found is None else str(found)
+
+
 @dataclass
 class Truth:
     """The ground truth of one dataset at one bin width, checked.
@@ -129,11 +140,9 @@ class Annotation:
 
     def _check_root(self, suite: Suite, phase: str) -> None:
         for name, expected in (("phase", phase), ("suite", suite.name)):
-            found = self._file.attrs.get(name)
-            if isinstance(found, bytes):  # as MATLAB and C write strings
-                found = found.decode("utf-8", "replace")
-            if found is not None and str(found) != expected:
-                raise host_error(f"{self._path} is of {name} {found!s}, expected {expected}")
+            found = root_text(self._file, name)
+            if found is not None and found != expected:
+                raise host_error(f"{self._path} is of {name} {found}, expected {expected}")
 
     def _layouts(self, suite: Suite) -> Dict[str, Layout]:
         layouts = {}

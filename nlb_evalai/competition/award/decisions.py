@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
+from evaluation_script.text import did_you_mean
 from nlb_evalai.competition.award.export import Entry, without_email
 from nlb_evalai.competition.award.rulebook import Judging
 from nlb_evalai.competition.award.tables import read_table
-from nlb_evalai.text import did_you_mean
 
 #: action -> what it says about an entry
 ACTIONS: Mapping[str, str] = {

@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from evaluation_script.text import did_you_mean
 from nlb_evalai.competition.award.tables import Table, read_table
-from nlb_evalai.text import did_you_mean
 
 #: our name -> headers of the exports, which differ in spelling
 COLUMNS: Mapping[str, Sequence[str]] = {

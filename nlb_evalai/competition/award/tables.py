@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
+from evaluation_script.text import did_you_mean
 from nlb_evalai.errors import ToolError
-from nlb_evalai.text import did_you_mean
 
 
 class TableError(ToolError):
