@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import List, Sequence
 
+from .text import listed
+
 #: what a participant reads; the details go to the host's log
 HOST_MUST_MEND = (
     "the ground truth of this phase cannot be used; this is no fault of your file. "
@@ -36,13 +38,7 @@ class SubmissionError(EvaluationError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems: List[str] = list(problems)
-        count = len(self.problems)
-        listed = self.problems[:MAX_PROBLEMS_LISTED]
-        lines = [f"submission rejected, {count} problem{'s' if count != 1 else ''}:"]
-        lines += [f"  {problem}" for problem in listed]
-        if count > len(listed):
-            lines.append(f"  and {count - len(listed)} more")
-        super().__init__("\n".join(lines))
+        super().__init__(listed("submission rejected,", self.problems, most=MAX_PROBLEMS_LISTED))
 
 
 class LimitError(EvaluationError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .scorecard import GroupScores, Score, Scorecard
-from .suite import Dataset, Metric, Phase, Suite
+from .suite import Dataset, MetricType, Phase, Suite
+from .text import plural
 
 SUBMISSION_RESULT_SCHEMA = "nlb-evalai/submission-result/1"
 
@@ -19,7 +20,7 @@ def shown(value: float, phase: Phase) -> float:
 
 def _rows(
     card: Scorecard, suite: Suite
-) -> Iterator[Tuple[str, str, List[Tuple[Dataset, Metric, Optional[Score]]]]]:
+) -> Iterator[Tuple[str, str, List[Tuple[Dataset, MetricType, Optional[Score]]]]]:
     """(split, board, cells) of every board row that has at least one score."""
     for board in suite.boards():
         for width in suite.bin_widths_ms:
@@ -98,8 +99,7 @@ def text(card: Scorecard, suite: Suite) -> str:
     """The same in brief, for stdout."""
     phase = suite.phase(card.phase)
     groups = card.groups.values()
-    count = len(card.groups)
-    lines = [f"{suite.title}, phase {card.phase}: {count} group{'s' * (count != 1)} scored"]
+    lines = [f"{suite.title}, phase {card.phase}: {plural(len(groups), 'group')} scored"]
     for group in groups:
         scores = "  ".join(
             f"{key} {shown(score.value, phase):.4f}" for key, score in group.scores.items()

@@ -21,8 +21,8 @@ class GroupScores:
     """Scores of one dataset at one bin width.
 
     ``left_out`` gives a reason for every metric of the dataset that has no score.
-    ``trial_log_likelihood`` and ``trial_spikes`` (eval trials,) are behind co-bps: the difference
-    of two submissions' log-likelihoods, over all spikes and ln 2, is that of their co-bps.
+    ``per_trial`` holds, for the metrics that have them, arrays (eval trials,) from which two
+    submissions can be compared trial by trial (see ``Metric.per_trial``).
     """
 
     group: str
@@ -31,8 +31,7 @@ class GroupScores:
     scores: Dict[str, Score] = field(default_factory=dict)
     left_out: Dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
-    trial_log_likelihood: Optional[np.ndarray] = None
-    trial_spikes: Optional[np.ndarray] = None
+    per_trial: Dict[str, Dict[str, np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass

@@ -4,161 +4,105 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Callable, Dict, List, Optional
+from functools import cached_property
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from . import leaderboard
-from .annotation import Annotation, Truth
+from .annotation import Annotation
+from .arrays import Part
 from .errors import InternalError, SubmissionError
 from .files import PathLike
-from .metrics import BitsPerSpike, PsthMatch, SpeedTpCorrelation, VelocityDecoding
+from .metrics import Metric
 from .reader.process import Limits, ReaderProcess
 from .receipt import make_receipt
 from .scorecard import GroupScores, Score, Scorecard
 from .submission.audit import ValueAudit
 from .submission.plan import Block
-from .submission.stream import Progress, checked_blocks
+from .submission.stream import Progress, stream
 from .submission.structure import Inspection, inspect
 from .submission.upload import Upload
-from .suite import CO_BPS, FP_BPS, NLB21, PSTH_R2, TP_CORR, VEL_R2, Suite
+from .suite import NLB21, Suite
 
 logger = logging.getLogger(__name__)
 
 TRUTH_UNFIT = "it could not be computed from the ground truth; the organizers have been told"
-NO_FORWARD = "no forward predictions were submitted"
 UNDEFINED = "it is undefined for these rates (constant, or too large to compute with)"
 
 
-class DatasetScorer:
-    """Takes the blocks of one dataset in order (train, eval, forward), then gives its scores.
+class GroupScorer:
+    """Takes the blocks of one group in order, then gives its scores.
+
+    The truth is read when the first block asks for it.
 
     Parameters
     ----------
+    annotation : Annotation
     group : str
-        Name of the dataset's group.
-    truth : Truth
-    parts : list of str
+    parts : sequence of Part
         What the submission brings.
     """
 
-    def __init__(self, group: str, truth: Truth, parts: List[str]) -> None:
+    def __init__(self, annotation: Annotation, group: str, parts: Sequence[Part]) -> None:
         self._started = time.perf_counter()
+        self._annotation = annotation
         self._group = group
-        self._truth = truth
         self._parts = parts
-        self._metrics: Dict[str, Any] = {}
-        self._left_out: Dict[str, str] = {}
-        makers: Dict[str, Callable[[], Any]] = {
-            CO_BPS.key: BitsPerSpike,
-            VEL_R2.key: self._decoding,
-            TP_CORR.key: lambda: SpeedTpCorrelation(_present(truth.eval_behavior)),
-            PSTH_R2.key: lambda: PsthMatch(
-                _present(truth.psth), truth.eval_conditions, _present(truth.eval_jitter)
-            ),
-            FP_BPS.key: BitsPerSpike,
-        }
-        for metric in truth.layout.dataset.metrics:
-            if metric.key in truth.unfit:
-                self._left_out[metric.key] = TRUTH_UNFIT
-            elif metric == FP_BPS and "forward" not in parts:
-                self._left_out[metric.key] = NO_FORWARD
-            else:
-                self._metrics[metric.key] = makers[metric.key]()
 
-    def _decoding(self) -> VelocityDecoding:
-        truth = self._truth
-        return VelocityDecoding(
-            _present(truth.train_behavior),
-            _present(truth.train_mask),
-            _present(truth.eval_behavior),
-            _present(truth.eval_mask),
-        )
+    @cached_property
+    def _truth(self) -> Tuple[Dict[str, Metric], Dict[str, str]]:
+        """Metrics by key, and why others have no score."""
+        ready, unfit = self._annotation.metrics(self._group)
+        left_out = dict.fromkeys(unfit, TRUTH_UNFIT)
+        for key, metric in list(ready.items()):
+            if not set(metric.parts) <= set(self._parts):
+                left_out[key] = metric.absent
+                del ready[key]
+        return ready, left_out
 
-    def required(self, block: Block) -> List[np.ndarray]:
+    def _readers(self, part: Part) -> List[Metric]:
+        return [metric for metric in self._truth[0].values() if part in metric.parts]
+
+    def used(self, block: Block) -> List[np.ndarray]:
         """Where the metrics use a block's held-in and held-out rates.
 
         Returns
         -------
         list of ndarray of bool (trials, bins, 1 or neurons)
         """
-        truth, trials = self._truth, slice(block.start, block.stop)
-        if block.part == "forward":
-            scored = ~np.isnan(_present(truth.forward_spikes)[trials])
-            heldin = scored.shape[2] - truth.layout.n_heldout
-            return [scored[..., :heldin], scored[..., heldin:]]
-        if block.part == "train":
-            if VEL_R2.key not in self._metrics:
-                return [np.zeros((block.stop - block.start, 1, 1), bool)] * 2
-            return [self._decoded(truth.train_behavior, truth.train_mask, trials)] * 2
-        both = np.zeros((*truth.eval_spikes[trials].shape[:2], 1), bool)
-        if VEL_R2.key in self._metrics:
-            both |= self._decoded(truth.eval_behavior, truth.eval_mask, trials)
-        if TP_CORR.key in self._metrics:
-            used = self._metrics[TP_CORR.key].required_trials()[trials]
-            both |= ~np.isnan(truth.eval_spikes[trials, :, :1]) & used[:, None, None]
-        if PSTH_R2.key in self._metrics:
-            both |= self._metrics[PSTH_R2.key].required_bins()[trials][..., None]
-        return [both, both | ~np.isnan(truth.eval_spikes[trials])]
-
-    @staticmethod
-    def _decoded(
-        behavior: Optional[np.ndarray], mask: Optional[np.ndarray], trials: slice
-    ) -> np.ndarray:
-        """Bins (trials, bins, 1) that some decoder uses."""
-        chosen = np.asarray(_present(mask)[trials].any(axis=1, keepdims=True))
-        used: np.ndarray = ~np.isnan(_present(behavior)[trials, :, :1]) & chosen[..., None]
-        return used
+        heldin = heldout = np.zeros((1, 1, 1), bool)
+        for metric in self._readers(block.part):
+            used = metric.used(block.part, block.start, block.stop)
+            if used is not None:
+                heldin, heldout = heldin | used[0], heldout | used[1]
+        return [heldin, heldout]
 
     def update(self, block: Block, heldin: np.ndarray, heldout: np.ndarray) -> None:
         """Take the next block of trials (trials, bins, neurons), values checked."""
-        metrics, truth = self._metrics, self._truth
-        trials = slice(block.start, block.stop)
-        if block.part == "train":
-            if VEL_R2.key in metrics:
-                metrics[VEL_R2.key].update_train(block.start, heldin, heldout)
-        elif block.part == "forward":
-            if FP_BPS.key in metrics:
-                rates = np.concatenate([heldin, heldout], axis=2)
-                metrics[FP_BPS.key].update(rates, _present(truth.forward_spikes)[trials])
-        else:
-            if CO_BPS.key in metrics:
-                metrics[CO_BPS.key].update(heldout, truth.eval_spikes[trials])
-            if VEL_R2.key in metrics:
-                metrics[VEL_R2.key].update_eval(block.start, heldin, heldout)
-            if TP_CORR.key in metrics:
-                scored = ~np.isnan(truth.eval_spikes[trials, :, 0])
-                metrics[TP_CORR.key].update(np.concatenate([heldin, heldout], axis=2), scored)
-            if PSTH_R2.key in metrics:
-                metrics[PSTH_R2.key].update(block.start, heldin, heldout)
+        for metric in self._readers(block.part):
+            metric.update(block.part, block.start, heldin, heldout)
 
     def finish(self) -> GroupScores:
         """The scores; a metric that is undefined is left out with a reason."""
-        layout = self._truth.layout
+        layout = self._annotation.layouts[self._group]
+        ready, left_out = self._truth
         result = GroupScores(self._group, layout.dataset.name, layout.bin_width_ms)
         for metric in layout.dataset.metrics:
-            if metric.key in self._left_out:
-                result.left_out[metric.key] = self._left_out[metric.key]
+            key = metric.key
+            if key in left_out:
+                result.left_out[key] = left_out[key]
                 continue
-            accumulator = self._metrics[metric.key]
-            value = accumulator.compute()
+            value = ready[key].compute()
             if np.isfinite(value):
-                result.scores[metric.key] = Score(float(value), accumulator.standard_error())
+                result.scores[key] = Score(float(value), ready[key].standard_error())
             else:
-                result.left_out[metric.key] = UNDEFINED
-        if CO_BPS.key in self._metrics:
-            result.trial_log_likelihood = self._metrics[CO_BPS.key].trial_log_likelihood
-            result.trial_spikes = self._metrics[CO_BPS.key].trial_spikes
+                result.left_out[key] = UNDEFINED
+            if ready[key].per_trial():
+                result.per_trial[key] = ready[key].per_trial()
         result.seconds = time.perf_counter() - self._started
         return result
-
-
-def _present(array: Optional[np.ndarray]) -> np.ndarray:
-    """What the truth was found fit to give."""
-    if array is None:
-        raise RuntimeError("a metric was chosen that the truth does not serve")
-    return array
 
 
 @np.errstate(all="ignore")  # what overflows becomes an undefined score, not a warning
@@ -207,7 +151,7 @@ def score(
     ):
         with ReaderProcess(upload.descriptor, limits) as reader:
             inspection = inspect(reader, suite, annotation.layouts)
-            audit = ValueAudit(phase.nan_where_unscored)
+            audit = ValueAudit(phase.nan_where_unscored, inspection.not_negative)
             groups = _score_groups(reader, annotation, inspection, audit, progress)
             reader_peak_bytes = reader.peak_bytes
         if audit.problems:
@@ -234,26 +178,13 @@ def _score_groups(
     audit: ValueAudit,
     progress: Optional[Progress],
 ) -> Dict[str, GroupScores]:
-    """Stream the submission's blocks through one dataset's scorer after the other."""
-    scorers: Dict[str, DatasetScorer] = {}
+    """Stream the submission's blocks through one group's scorer after the other."""
     groups: Dict[str, GroupScores] = {}
-
-    def scorer_of(block: Block) -> DatasetScorer:
-        if block.group not in scorers:
-            truth = annotation.load(block.group)
-            scorers[block.group] = DatasetScorer(block.group, truth, inspection.parts[block.group])
-        return scorers[block.group]
-
-    def required(block: Block) -> List[np.ndarray]:
-        return scorer_of(block).required(block)
-
-    for block, values, fit in checked_blocks(reader, inspection, audit, required, progress):
-        if fit:
-            scorer_of(block).update(block, *values)
-        if block.is_last_of_group:
-            # Let go of the dataset's truth and held rates before the next one comes.
-            scorer = scorers.pop(block.group, None)
-            if scorer is not None and not audit.problems:
-                groups[block.group] = scorer.finish()
-            del scorer
+    for group, pieces in stream(reader, inspection.plan, progress):
+        scorer = GroupScorer(annotation, group, inspection.parts[group])
+        for block, values in pieces:
+            if audit.passes(block, values, scorer.used):
+                scorer.update(block, *values)
+        if not audit.problems:
+            groups[group] = scorer.finish()
     return groups

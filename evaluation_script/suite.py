@@ -9,27 +9,23 @@ Source: Pei, Ye et al. 2021, arXiv:2109.04463, and the reference ``nlb_tools`` 0
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple, Type
+
+from .metrics import (
+    CoSmoothing,
+    ForwardPrediction,
+    Metric,
+    PsthMatch,
+    SpeedTpCorrelation,
+    VelocityDecoding,
+)
 
 #: Counts up whenever a published number could change; kept in every receipt.
 RULES_VERSION = "1.0"
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A column of a leaderboard."""
-
-    key: str
-    title: str
-    best: float
-    unit: str
-
-
-CO_BPS = Metric("co-bps", "co-smoothing", float("inf"), "bits per spike")
-VEL_R2 = Metric("vel R2", "velocity decoding", 1.0, "R2")
-TP_CORR = Metric("tp corr", "produced-interval correlation", -1.0, "Pearson r")
-PSTH_R2 = Metric("psth R2", "match to PSTH", 1.0, "R2")
-FP_BPS = Metric("fp-bps", "forward prediction", float("inf"), "bits per spike")
+#: a metric of a suite is a class: see ``metrics.base``
+MetricType = Type[Metric]
 
 
 @dataclass(frozen=True)
@@ -49,11 +45,11 @@ class Dataset:
     window_ms: int
     n_heldin: int
     n_heldout: int
-    metrics: Tuple[Metric, ...]
+    metrics: Tuple[MetricType, ...]
     label_prefix: str = ""
     forward_ms: int = 200
 
-    def label(self, metric: Metric) -> str:
+    def label(self, metric: MetricType) -> str:
         """The metric's column on its leaderboard, as ``[500] co-bps``."""
         return self.label_prefix + metric.key
 
@@ -141,7 +137,7 @@ def expected_bins(dataset: Dataset, bin_width_ms: int) -> Tuple[int, int]:
     return dataset.window_ms // bin_width_ms, dataset.forward_ms // bin_width_ms
 
 
-_VELOCITY = (CO_BPS, VEL_R2, PSTH_R2, FP_BPS)
+_VELOCITY = (CoSmoothing, VelocityDecoding, PsthMatch, ForwardPrediction)
 
 NLB21 = Suite(
     name="nlb21",
@@ -192,7 +188,7 @@ NLB21 = Suite(
             window_ms=600,
             n_heldin=98,
             n_heldout=32,
-            metrics=(CO_BPS, VEL_R2, FP_BPS),
+            metrics=(CoSmoothing, VelocityDecoding, ForwardPrediction),
         ),
         Dataset(
             name="area2_bump",
@@ -216,7 +212,7 @@ NLB21 = Suite(
             window_ms=1500,
             n_heldin=45,
             n_heldout=15,
-            metrics=(CO_BPS, TP_CORR, PSTH_R2, FP_BPS),
+            metrics=(CoSmoothing, SpeedTpCorrelation, PsthMatch, ForwardPrediction),
         ),
         Dataset(
             name="mc_maze_large",

@@ -1,17 +1,22 @@
-"""The metrics of the benchmark: pure functions over arrays, and accumulators that see data once.
+"""The metrics: one class each, with its plain function over whole arrays beside it.
 
-An accumulator takes blocks of trials in order, ``update(...)``, then ``compute()`` gives the score
-and ``standard_error()`` its delete-one-trial jackknife error. The functions keep the reference's
-names and take whole arrays.
+A class (see ``base.Metric``) takes blocks of trials in order, ``update(...)``, then ``compute()``
+gives the score and ``standard_error()`` its delete-one-trial jackknife error. The functions keep
+the reference's names and take whole arrays.
 """
 
-from .decoding import VelocityDecoding, fit_and_eval_decoder, velocity_decoding
-from .likelihood import BitsPerSpike, bits_per_spike, neg_log_likelihood
-from .psth import PsthMatch, eval_psth
-from .timing import SpeedTpCorrelation, speed_tp_correlation
+from .base import Metric
+from .co_smoothing import CoSmoothing, bits_per_spike
+from .forward_prediction import ForwardPrediction
+from .likelihood import neg_log_likelihood
+from .psth_match import PsthMatch, eval_psth
+from .speed_tp_correlation import SpeedTpCorrelation, speed_tp_correlation
+from .velocity_decoding import VelocityDecoding, fit_and_eval_decoder, velocity_decoding
 
 __all__ = [
-    "BitsPerSpike",
+    "CoSmoothing",
+    "ForwardPrediction",
+    "Metric",
     "PsthMatch",
     "SpeedTpCorrelation",
     "VelocityDecoding",

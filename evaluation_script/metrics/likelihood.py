@@ -1,18 +1,19 @@
-"""Poisson likelihoods: co-smoothing and forward prediction, in bits per spike."""
+"""Poisson likelihoods in bits per spike: what co-smoothing and forward prediction share."""
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 import numpy as np
 
+from .base import Metric
 from .jackknife import jackknife_error
 
 #: stands for a rate of exactly zero
 ZERO_RATE = 1e-9
 
 
-class BitsPerSpike:
+class BitsPerSpike(Metric):
     """Gathers blocks of trials into :func:`bits_per_spike` and its standard error.
 
     The log-likelihood of a bin is ``n log r - r``; a logarithm is only taken where there is a
@@ -20,12 +21,15 @@ class BitsPerSpike:
     its log-likelihood is ``S log(S / B) - S``. The ``ln n!`` cancel.
     """
 
+    best = float("inf")
+    unit = "bits per spike"
+
     def __init__(self) -> None:
         self._log_likelihood: List[np.ndarray] = []
         self._spikes: List[np.ndarray] = []
         self._bins: List[np.ndarray] = []
 
-    def update(self, rates: np.ndarray, spikes: np.ndarray) -> None:
+    def add(self, rates: np.ndarray, spikes: np.ndarray) -> None:
         """Take the next trials.
 
         Parameters
@@ -58,25 +62,27 @@ class BitsPerSpike:
         self._spikes.append(spikes.sum(axis=1, dtype=float))
         self._bins.append(n_bins)
 
-    @property
-    def trial_log_likelihood(self) -> np.ndarray:
-        """(trials,) log-likelihood of each trial under the predicted rates, without ``ln n!``."""
-        return np.concatenate(self._log_likelihood)
+    def per_trial(self) -> Dict[str, np.ndarray]:
+        """Log-likelihood (without ``ln n!``) and scored spikes of each trial.
 
-    @property
-    def trial_spikes(self) -> np.ndarray:
-        """(trials,) scored spikes of each trial."""
-        return np.concatenate(self._spikes).sum(axis=1)
+        The difference of two submissions' log-likelihoods, over all spikes and ln 2, is that of
+        their scores.
+        """
+        return {
+            "log_likelihood": np.concatenate(self._log_likelihood),
+            "spikes": np.concatenate(self._spikes).sum(axis=1),
+        }
 
     def compute(self) -> float:
         """The score; -inf or NaN where there is no spike."""
+        likelihood = np.concatenate(self._log_likelihood).sum(keepdims=True)
         spikes = np.concatenate(self._spikes).sum(axis=0, keepdims=True)
         bins = np.concatenate(self._bins).sum(axis=0, keepdims=True)
-        return float(_bits(self.trial_log_likelihood.sum(keepdims=True), spikes, bins)[0])
+        return float(_bits(likelihood, spikes, bins)[0])
 
     def standard_error(self) -> Optional[float]:
         """Delete-one-trial jackknife error; the mean-rate model is refitted each time."""
-        likelihood = self.trial_log_likelihood
+        likelihood = np.concatenate(self._log_likelihood)
         spikes = np.concatenate(self._spikes)
         bins = np.concatenate(self._bins)
         return jackknife_error(
@@ -106,7 +112,8 @@ def _bits(likelihood: np.ndarray, spikes: np.ndarray, bins: np.ndarray) -> np.nd
         return (likelihood - null) / spikes.sum(axis=1) / np.log(2)
 
 
-def _checked(rates: np.ndarray, spikes: np.ndarray) -> None:
+def check_scored(rates: np.ndarray, spikes: np.ndarray) -> None:
+    """ValueError if shapes differ, or a scored rate is negative or not finite."""
     if rates.shape != spikes.shape:
         raise ValueError(f"rates have shape {rates.shape}, spikes {spikes.shape}")
     scored = rates[~np.isnan(spikes)]
@@ -114,36 +121,6 @@ def _checked(rates: np.ndarray, spikes: np.ndarray) -> None:
         raise ValueError("a scored rate is NaN or infinite")
     if (scored < 0).any():
         raise ValueError("a scored rate is negative")
-
-
-def bits_per_spike(rates: np.ndarray, spikes: np.ndarray) -> float:
-    """Log-likelihood gain over each neuron's mean rate, in bits per spike.
-
-    Parameters
-    ----------
-    rates : ndarray (trials, bins, neurons)
-        Predicted spikes per bin, >= 0. Exact zeros count as 1e-9.
-    spikes : ndarray (trials, bins, neurons)
-        Counts; NaN marks bins that are not scored.
-
-    Returns
-    -------
-    float
-        0 is the mean-rate model; higher is better. -inf or NaN if there is no spike.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, or a scored rate is negative or not finite.
-
-    References
-    ----------
-    Pei, Ye et al. 2021, arXiv:2109.04463, section 3.
-    """
-    _checked(rates, spikes)
-    metric = BitsPerSpike()
-    metric.update(rates, spikes)
-    return metric.compute()
 
 
 def neg_log_likelihood(rates: np.ndarray, spikes: np.ndarray) -> float:
@@ -168,7 +145,7 @@ def neg_log_likelihood(rates: np.ndarray, spikes: np.ndarray) -> float:
     """
     from scipy.special import gammaln
 
-    _checked(rates, spikes)
+    check_scored(rates, spikes)
     scored = ~np.isnan(spikes)
     rate = rates[scored].astype(float)
     count = spikes[scored].astype(float)

@@ -22,7 +22,7 @@ BUFFER_BYTES = 3 * MAX_READ_BYTES
 
 
 @dataclass(frozen=True)
-class Part:
+class TrialRange:
     """Trials ``start:stop`` of one array, as ``group/name``."""
 
     path: str
@@ -38,7 +38,7 @@ class Part:
 
 
 #: reads that come back together, in one slot of the buffer
-Read = Sequence[Part]
+Read = Sequence[TrialRange]
 
 
 def slot_bytes(read: Read) -> int:

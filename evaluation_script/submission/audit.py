@@ -7,14 +7,18 @@ looked at more closely. Every array is watched to its end, so that all problems 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Collection, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..reader.buffer import Part
+from ..reader.buffer import TrialRange
+from .plan import Block
 
 #: spikes per bin; far beyond any neuron, and where sums of squares still keep their digits
 MAX_RATE = 1e6
+
+#: tells where metrics use a block's held-in and held-out rates
+Where = Callable[[Block], Sequence[np.ndarray]]
 
 
 @dataclass
@@ -38,28 +42,42 @@ class ValueAudit:
     ----------
     nan_where_unscored : bool
         Whether NaN may stand in bins that no metric uses.
+    not_negative : collection of str
+        The arrays, as ``group/name``, in which a negative rate is a fault.
     """
 
-    def __init__(self, nan_where_unscored: bool) -> None:
+    def __init__(self, nan_where_unscored: bool, not_negative: Collection[str]) -> None:
         self.nan_where_unscored = nan_where_unscored
+        self.not_negative = not_negative
         self._tallies: Dict[str, _Tally] = {}
 
-    def check(self, part: Part, values: np.ndarray, required: Optional[np.ndarray]) -> bool:
-        """Look at a block.
+    def passes(self, block: Block, values: Sequence[np.ndarray], used: Where) -> bool:
+        """Look at a block's held-in and held-out rates.
 
         Parameters
         ----------
-        part : Part
-            Which trials of which array.
-        values : ndarray (trials, bins, neurons)
-        required : ndarray of bool (trials, bins, 1 or neurons), optional
-            Where a metric uses the values; None for everywhere.
+        block : Block
+        values : sequence of ndarray (trials, bins, neurons)
+        used : callable
+            Tells where metrics use the block's held-in and held-out rates (booleans that broadcast
+            against them); asked only where NaN may stand in unscored bins and a block has some.
 
         Returns
         -------
         bool
-            Whether the block may be scored.
+            Whether the block may be scored; False from the first bad value of the file on.
         """
+        where: Sequence[Optional[np.ndarray]] = [None] * len(values)
+        if self.nan_where_unscored and any(np.isnan(array.min()) for array in values):
+            where = used(block)
+        fine = [
+            self._check(part, array, required)
+            for part, array, required in zip(block.read, values, where)
+        ]
+        return all(fine) and not self.problems
+
+    def _check(self, part: TrialRange, values: np.ndarray, required: Optional[np.ndarray]) -> bool:
+        """Whether a block of one array may be scored; ``required`` is None for everywhere."""
         tally = self._tallies.setdefault(part.path, _Tally())
         # As Python's floats: numpy would compare in float16, where the limit itself is infinite.
         lowest, highest = float(values.min()), float(values.max())
@@ -87,7 +105,7 @@ class ValueAudit:
         tally.zeros += int(np.count_nonzero(values == 0))
         if too_large.any() or not_finite.any():
             return False
-        return not (negative.any() and must_not_be_negative(part.path))
+        return not (negative.any() and part.path in self.not_negative)
 
     @property
     def problems(self) -> List[str]:
@@ -107,7 +125,7 @@ class ValueAudit:
                     f"{path}: {tally.too_large} values beyond {MAX_RATE:g} spikes per bin, first "
                     f"at {where}; are these rates?"
                 )
-            if tally.negative and must_not_be_negative(path):
+            if tally.negative and path in self.not_negative:
                 where = _words(tally.first_negative)
                 problems.append(
                     f"{path}: {tally.negative} negative rates, first at {where}; "
@@ -122,20 +140,14 @@ class ValueAudit:
         for path, tally in self._tallies.items():
             if tally.overlooked:
                 notes.append(f"{path}: {tally.overlooked} NaN in bins that no metric uses")
-            if tally.negative and not must_not_be_negative(path):
+            if tally.negative and path not in self.not_negative:
                 notes.append(f"{path}: {tally.negative} negative rates; is that meant?")
-            if tally.zeros and must_not_be_negative(path):
+            if tally.zeros and path in self.not_negative:
                 notes.append(f"{path}: {tally.zeros} rates are exactly 0 and count as 1e-9")
         return notes
 
 
-def must_not_be_negative(path: str) -> bool:
-    """Whether an array predicts spikes, and so is scored by likelihood."""
-    name = path.rpartition("/")[2]
-    return name == "eval_rates_heldout" or name.endswith("_forward")
-
-
-def _index(part: Part, values: np.ndarray, flat: int) -> Tuple[int, ...]:
+def _index(part: TrialRange, values: np.ndarray, flat: int) -> Tuple[int, ...]:
     trial, bin_, neuron = np.unravel_index(flat, values.shape)
     return int(trial) + part.start, int(bin_), int(neuron)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
+from ..arrays import Part
 from ..reader.arrays import keeps_rows
-from ..reader.buffer import MAX_READ_BYTES, Part
-from .layout import PARTS
+from ..reader.buffer import MAX_READ_BYTES, TrialRange
 
 #: a read of about this size keeps both processes busy and fits their caches
 _TARGET_READ_BYTES = 6 << 20
@@ -17,38 +17,37 @@ _TARGET_READ_BYTES = 6 << 20
 
 @dataclass(frozen=True)
 class Block:
-    """Which trials of which part of a dataset come next."""
+    """Which trials of which part of a dataset come next, and how they are read."""
 
     group: str
-    part: str
+    part: Part
     start: int
     stop: int
-    read: Tuple[Part, ...]
-    is_last_of_group: bool = False
+    read: Tuple[TrialRange, ...]
 
 
 def blocks_of(
-    group: str, parts: Sequence[str], arrays: Mapping[str, Mapping[str, Any]]
+    group: str, parts: Sequence[Part], arrays: Mapping[str, Mapping[str, Any]]
 ) -> List[Block]:
-    """Blocks of trials of one group in reading order: train, eval, forward.
+    """Blocks of trials of one group in reading order.
 
     Parameters
     ----------
     group : str
-    parts : sequence of str
+    parts : sequence of Part
         What the submission brings.
     arrays : mapping of str to mapping
         The reader's facts about each array of these parts.
     """
     blocks: List[Block] = []
     for part in parts:
-        described = [(name, arrays[name]) for name in PARTS[part]]
+        described = [(array.name, arrays[array.name]) for array in part.arrays]
         trials = int(described[0][1]["shape"][0])
         step = _trials_per_read([facts for _, facts in described])
         for start in range(0, trials, step):
             stop = min(start + step, trials)
             read = tuple(
-                Part(
+                TrialRange(
                     f"{group}/{name}",
                     start,
                     stop,
@@ -58,7 +57,6 @@ def blocks_of(
                 for name, facts in described
             )
             blocks.append(Block(group, part, start, stop, read))
-    blocks[-1] = replace(blocks[-1], is_last_of_group=True)
     return blocks
 
 

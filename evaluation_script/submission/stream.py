@@ -1,81 +1,59 @@
-"""The blocks of a submission as they pass: read ahead, values checked, progress told."""
+"""The blocks of a submission as they pass: read ahead, cut to size, progress told."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
+from itertools import groupby
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..reader.process import ReaderProcess
-from .audit import ValueAudit
 from .plan import Block
-from .structure import Inspection
 
 #: called with (bytes read, bytes to read) after each block
 Progress = Callable[[int, int], None]
-
+#: a block, or a slice of one, with its held-in and held-out rates (trials, bins, neurons), which
+#: are valid until the next is asked for
+Piece = Tuple[Block, List[np.ndarray]]
 
 #: metrics turn values into float64, whatever they are stored in: no more than these at a time
 MAX_VALUES = 3 << 18
 
 
-class CheckedBlock(NamedTuple):
-    """A block or a slice of one, its held-in and held-out rates (valid until the next), a verdict.
-
-    ``fit`` says whether it may be scored.
-    """
-
-    block: Block
-    values: List[np.ndarray]
-    fit: bool
-
-
-def checked_blocks(
-    reader: ReaderProcess,
-    inspection: Inspection,
-    audit: ValueAudit,
-    required: Callable[[Block], List[np.ndarray]],
-    progress: Optional[Progress] = None,
-) -> Iterator[CheckedBlock]:
-    """Stream the planned blocks past the audit, to the end, whatever it finds.
+def stream(
+    reader: ReaderProcess, plan: Sequence[Block], progress: Optional[Progress] = None
+) -> Iterator[Tuple[str, Iterator[Piece]]]:
+    """The planned blocks, group by group, to the end.
 
     Parameters
     ----------
     reader : ReaderProcess
-    inspection : Inspection
-        Its plan is followed.
-    audit : ValueAudit
-        Gathers what is wrong or odd.
-    required : callable
-        Where metrics use a block's held-in and held-out rates (boolean arrays that broadcast
-        against them); asked only where NaN may stand in unscored bins and a block has some.
+    plan : sequence of Block
+        The blocks of a group follow each other.
     progress : callable, optional
 
     Yields
     ------
-    CheckedBlock
-        ``fit`` is False from the first bad value on: the rest is only looked at.
+    str, iterator of Piece
+        A group, and its blocks; these must be taken before the next group is asked for.
     """
-    plan = inspection.plan
+    yield from groupby(_pieces(reader, plan, progress), lambda piece: piece[0].group)
+
+
+def _pieces(
+    reader: ReaderProcess, plan: Sequence[Block], progress: Optional[Progress]
+) -> Iterator[Piece]:
     total = sum(part.n_bytes for block in plan for part in block.read)
     done = 0
-    for block, whole in zip(plan, reader.blocks([block.read for block in plan])):
-        for piece, values in _slices(block, whole):
-            where: List[Optional[np.ndarray]] = [None] * len(values)
-            if audit.nan_where_unscored and any(np.isnan(array.min()) for array in values):
-                where = list(required(piece))
-            fine = [
-                audit.check(part, array, used)
-                for part, array, used in zip(piece.read, values, where)
-            ]
-            yield CheckedBlock(piece, values, all(fine) and not audit.problems)
+    for block, values in zip(plan, reader.blocks([block.read for block in plan])):
+        yield from _slices(block, values)
         done += sum(part.n_bytes for part in block.read)
         if progress is not None:
             progress(done, total)
 
 
-def _slices(block: Block, values: List[np.ndarray]) -> Iterator[Tuple[Block, List[np.ndarray]]]:
+def _slices(block: Block, values: List[np.ndarray]) -> Iterator[Piece]:
     """A block as it is, or in slices of at most ``MAX_VALUES`` (at least a trial)."""
     trials = block.stop - block.start
     step = max(1, MAX_VALUES * trials // max(1, sum(array.size for array in values)))
@@ -89,6 +67,5 @@ def _slices(block: Block, values: List[np.ndarray]) -> Iterator[Tuple[Block, Lis
                 replace(part, start=part.start + first, stop=part.start + last)
                 for part in block.read
             ),
-            is_last_of_group=block.is_last_of_group and last == trials,
         )
         yield piece, [array[first:last] for array in values]

@@ -6,17 +6,18 @@ layouts that the phase asks for.
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set
 
 import numpy as np
 
+from ..arrays import PARTS, RATE_ARRAYS, TRAIN, Axis, Part, RateArray
 from ..errors import SubmissionError
 from ..reader.process import ReaderProcess
-from ..suite import VEL_R2, Suite
-from .layout import ARRAYS, PARTS, Layout
+from ..suite import Suite
+from ..text import did_you_mean, printable
+from .layout import Layout
 from .plan import Block, blocks_of
 
 #: gzip, shuffle, checksum, LZF: what h5py, MATLAB, Julia and R write without plug-ins
@@ -24,6 +25,7 @@ _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 MAX_CHUNK_BYTES = 32 << 20
 _MAX_CHUNKS = 1 << 20
 _MAX_NEURONS = 4096
+_MAX_LENGTH = 1 << 20
 _MAX_ROOT_MEMBERS = 256
 
 
@@ -31,22 +33,23 @@ _MAX_ROOT_MEMBERS = 256
 class Inspection:
     """The structure of a submission, judged.
 
-    ``layouts`` are those of the groups that will be scored, with numbers of held-in neurons
-    filled in from the submission where the truth did not tell them. ``parts`` says which parts
-    each group brings. ``absent_truth`` are valid groups that the phase's truth does not hold.
+    ``layouts`` are those of the groups that will be scored, with lengths filled in from the
+    submission where the truth did not tell them. ``parts`` says which parts each group brings,
+    ``not_negative`` which arrays (``group/name``) must hold no negative rate. ``absent_truth`` are
+    valid groups that the phase's truth does not hold.
     """
 
     layouts: Dict[str, Layout] = field(default_factory=dict)
-    parts: Dict[str, List[str]] = field(default_factory=dict)
+    parts: Dict[str, List[Part]] = field(default_factory=dict)
+    not_negative: Set[str] = field(default_factory=set)
     absent_truth: List[str] = field(default_factory=list)
     notes: List[str] = field(default_factory=list)
     plan: List[Block] = field(default_factory=list)
 
 
-def safe_name(name: object, limit: int = 60) -> str:
-    """A name from the file, fit to be shown: printable, escaped, cut."""
-    text = str(name).encode("unicode_escape").decode("ascii")
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+def _name(name: object) -> str:
+    """A name from the file, fit to be shown."""
+    return printable(name, most=60)
 
 
 def inspect(reader: ReaderProcess, suite: Suite, layouts: Mapping[str, Layout]) -> Inspection:
@@ -65,7 +68,7 @@ def inspect(reader: ReaderProcess, suite: Suite, layouts: Mapping[str, Layout]) 
         Naming every structural problem.
     """
     known = suite.groups()
-    facts = reader.describe(dict.fromkeys(known, ARRAYS))
+    facts = reader.describe(dict.fromkeys(known, RATE_ARRAYS))
     inspection = Inspection()
     problems = _root_problems(facts, known)
     for group in known:
@@ -84,6 +87,7 @@ def inspect(reader: ReaderProcess, suite: Suite, layouts: Mapping[str, Layout]) 
         if not inspector.problems:
             inspection.layouts[group] = inspector.layout
             inspection.parts[group] = inspector.parts
+            inspection.not_negative |= inspector.not_negative()
             inspection.plan += blocks_of(group, inspector.parts, inspector.arrays)
     if not problems and not inspection.layouts:
         problems.append(_nothing_to_score(inspection.absent_truth))
@@ -99,9 +103,8 @@ def _root_problems(facts: Mapping[str, Any], known: Iterable[str]) -> List[str]:
     if facts["members"] > _MAX_ROOT_MEMBERS:
         return [f"{facts['members']} top-level groups found, expected dataset names only"]
     for name in facts["other"]:
-        nearest = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
-        hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        problems.append(f"{safe_name(name)}: not a dataset of this benchmark{hint}")
+        hint = did_you_mean(name, known)
+        problems.append(f"{_name(name)}: not a dataset of this benchmark{hint}")
     return problems
 
 
@@ -130,23 +133,33 @@ class _GroupInspector:
         self.facts = facts
         self.problems: List[str] = []
         self.notes: List[str] = []
-        self.parts: List[str] = []
+        self.parts: List[Part] = []
         self.arrays: Dict[str, Mapping[str, Any]] = {}
 
     def run(self) -> None:
         """Collect problems, notes and parts."""
         self.arrays = dict(self.facts["arrays"])
         self._note_ignored()
-        self._require()
-        self._forward()
-        used = [name for part in self.parts for name in PARTS[part] if name in self.arrays]
-        self._settle_heldin(used)
-        for name in used:
-            problem = self._array_problem(name)
+        for part in self.layout.required():
+            self._require(part)
+        for part in (part for part in PARTS if part not in self.layout.required()):
+            self._take_if_whole(part)
+        self.parts.sort(key=PARTS.index)
+        used = [a for part in self.parts for a in part.arrays if a.name in self.arrays]
+        for axis in Axis:
+            if axis is not Axis.NEURONS and self.layout.size(axis) is None:
+                self._settle(axis, used)
+        for array in used:
+            problem = self._array_problem(array)
             if problem:
-                self.problems.append(f"{self.group}/{name}: {problem}")
+                self.problems.append(f"{self.group}/{array.name}: {problem}")
             else:
-                self._note_unwritten(name)
+                self._note_unwritten(array.name)
+
+    def not_negative(self) -> Set[str]:
+        """The arrays, as ``group/name``, that must hold no negative rate."""
+        arrays = [array for part in self.parts for array in part.arrays]
+        return {f"{self.group}/{a.name}" for a in arrays if self.layout.must_not_be_negative(a)}
 
     def _note_unwritten(self, name: str) -> None:
         facts = self.arrays[name]
@@ -167,65 +180,61 @@ class _GroupInspector:
     def _note_ignored(self) -> None:
         other = self.facts["other"]
         if other:
-            names = ", ".join(safe_name(name) for name in other[:5])
+            names = ", ".join(_name(name) for name in other[:5])
             more = self.facts["members"] - len(self.arrays) - len(other[:5])
             rest = f" and {more} more" if more > 0 else ""
             self.notes.append(f"{self.group}: ignored, not used by this benchmark: {names}{rest}")
-        unused = [name for name in PARTS["train"] if name in self.arrays]
-        if self.layout.n_train is None and unused:
-            self.notes.append(f"{self.group}: {' and '.join(unused)} not needed, not read")
 
-    def _require(self) -> None:
-        for part in ("train", "eval"):
-            needed = [name for name in PARTS[part] if name in self.layout.required()]
-            if needed:
-                self.parts.append(part)
-            for name in needed:
-                if name not in self.arrays:
-                    self.problems.append(f"{self.group}: {name} is missing ({self._purpose(name)})")
+    def _require(self, part: Part) -> None:
+        self.parts.append(part)
+        for array in part.arrays:
+            if array.name not in self.arrays:
+                why = self._purpose(part)
+                self.problems.append(f"{self.group}: {array.name} is missing ({why})")
 
-    def _purpose(self, name: str) -> str:
-        if name.startswith("train"):
-            return f"needed for {VEL_R2.key}"
-        return "needed for every score of this dataset"
+    def _purpose(self, part: Part) -> str:
+        readers = self.layout.readers(part)
+        if all(metric in readers for metric in self.layout.metrics if not metric.absent):
+            return "needed for every score of this dataset"
+        return f"needed for {' and '.join(metric.key for metric in readers)}"
 
-    def _forward(self) -> None:
-        heldin, heldout = PARTS["forward"]
-        has_heldin, has_heldout = heldin in self.arrays, heldout in self.arrays
-        if not (has_heldin or has_heldout):
+    def _take_if_whole(self, part: Part) -> None:
+        """Take a part that may be left out; half of it is a fault, or of no use."""
+        heldin, heldout = part.heldin.name, part.heldout.name
+        found = [name for name in (heldin, heldout) if name in self.arrays]
+        if not found:
             return
-        if self.layout.n_forward is None:
-            self.notes.append(f"{self.group}: forward predictions ignored, none are scored here")
-        elif has_heldin and has_heldout:
-            self.parts.append("forward")
-        elif has_heldin:
+        if part is TRAIN and not self.layout.readers(part):
+            self.notes.append(f"{self.group}: {' and '.join(found)} not needed, not read")
+        elif not self.layout.readers(part):
+            self.notes.append(f"{self.group}: {part.title} ignored, none are scored here")
+        elif len(found) == 2:
+            self.parts.append(part)
+        elif heldin in found:
             self.problems.append(f"{self.group}: {heldout} is missing (needed beside {heldin})")
         else:
             self.notes.append(f"{self.group}: {heldout} ignored, since {heldin} is missing")
 
-    def _settle_heldin(self, used: Sequence[str]) -> None:
-        """Where the truth does not tell the held-in neurons, the arrays must agree."""
-        if self.layout.n_heldin is not None:
-            return
+    def _settle(self, axis: Axis, used: Sequence[RateArray]) -> None:
+        """Where the truth does not tell the length of an axis, the arrays must agree on it."""
         counts = {}
-        for name in used:
-            shape = self.arrays[name].get("shape")
-            if "heldin" in name and shape and len(shape) == 3:
-                counts[name] = shape[2]
+        for array in used:
+            shape = self.arrays[array.name].get("shape")
+            if axis in array.axes and shape and len(shape) == 3:
+                counts[array.name] = shape[array.axes.index(axis)]
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"{name} {count}" for name, count in counts.items())
-            self.problems.append(f"{self.group}: numbers of held-in neurons differ: {listed}")
+            self.problems.append(f"{self.group}: numbers of {axis.value} differ: {listed}")
         elif counts:
             count = next(iter(counts.values()))
-            if not 1 <= count <= _MAX_NEURONS:
-                self.problems.append(
-                    f"{self.group}: {count} held-in neurons, expected 1 to {_MAX_NEURONS}"
-                )
-            self.layout = replace(self.layout, n_heldin=count)
+            most = _MAX_NEURONS if axis is Axis.HELDIN else _MAX_LENGTH
+            if not 1 <= count <= most:
+                self.problems.append(f"{self.group}: {count} {axis.value}, expected 1 to {most}")
+            self.layout = replace(self.layout, sizes={**self.layout.sizes, axis: count})
 
-    def _array_problem(self, name: str) -> Optional[str]:
+    def _array_problem(self, array: RateArray) -> Optional[str]:
         """The first thing wrong with an array, each check resting on those before it."""
-        facts = self.arrays[name]
+        facts = self.arrays[array.name]
         if not _is_real(facts, "dataset"):
             return f"found {_kind(facts)}, expected an array"
         if facts["layout"] == "virtual":
@@ -238,14 +247,16 @@ class _GroupInspector:
         if dtype.kind not in "fiu" or dtype.itemsize > 8:
             return f"dtype {dtype.name}, expected real numbers of at most 64 bits"
         return (
-            _shape_problem(facts["shape"], self.layout, name)
+            _shape_problem(facts["shape"], self.layout, array)
             or _filter_problem(facts["filters"])
             or _chunk_problem(facts["chunks"], facts["shape"], dtype)
         )
 
 
-def _shape_problem(found: Optional[Sequence[int]], layout: Layout, name: str) -> Optional[str]:
-    expected = layout.shape(name)
+def _shape_problem(
+    found: Optional[Sequence[int]], layout: Layout, array: RateArray
+) -> Optional[str]:
+    expected = layout.shape(array)
     is_3d = found is not None and len(found) == 3
     if is_3d and all(want in (None, got) for got, want in zip(found or (), expected)):
         return None
@@ -253,7 +264,7 @@ def _shape_problem(found: Optional[Sequence[int]], layout: Layout, name: str) ->
     hint = ""
     if is_3d and tuple(reversed(found or ())) == expected:
         hint = "; the axes are reversed, as MATLAB and Julia write them: permute before writing"
-    return f"{shown}, expected {_tuple(expected)} {layout.axes(name)}{hint}"
+    return f"{shown}, expected {_tuple(expected)} {layout.axes(array)}{hint}"
 
 
 def _tuple(shape: Sequence[Optional[int]]) -> str:

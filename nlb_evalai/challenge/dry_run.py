@@ -10,16 +10,17 @@ import h5py
 import numpy as np
 
 from evaluation_script.annotation import Annotation
+from evaluation_script.arrays import Kind, RateArray
 from evaluation_script.storage import resolve
-from evaluation_script.submission.layout import PARTS, Layout
+from evaluation_script.submission.layout import Layout
 from evaluation_script.suite import NLB21
 from nlb_evalai.challenge.evalai.replica.worker import Replica
 from nlb_evalai.errors import ToolError
 from nlb_evalai.hdf5 import TrialWriter
 from nlb_evalai.sample.files import MODELS, is_sample, write_sample
 
-#: Rate of held-in neurons in the null model: any positive number will do.
-_HELDIN_RATE = 0.1
+#: A rate that the null model has where the truth tells none: any positive number will do.
+_ANY_RATE = 0.1
 _BLOCK_TRIALS = 128
 
 
@@ -92,26 +93,25 @@ def write_null_model(truth: Path, codename: str, out: Path) -> None:
     with h5py.File(truth, "r") as source, h5py.File(out, "w") as target:
         for name, layout in layouts.items():
             group = target.create_group(name)
-            for array in layout.required() + layout.optional():
-                _write_constant(group, array, _mean_rates(source[name], layout, array), layout)
+            for part in layout.required() + layout.optional():
+                for array in part.arrays:
+                    _write_constant(group, array, _mean_rates(source[name], layout, array), layout)
 
 
-def _mean_rates(truth: h5py.Group, layout: Layout, array: str) -> np.ndarray:
-    """(neurons,) spikes per bin."""
-    spikes = array.replace("rates", "spikes")
-    if array in PARTS["train"]:
-        spikes = spikes.replace("train_", "eval_")
-    if spikes in truth:
-        mean: np.ndarray = np.nanmean(truth[spikes][()].astype(float), axis=(0, 1))
-        return mean
-    return np.full(layout.shape(array)[2] or 1, _HELDIN_RATE)
+def _mean_rates(truth: h5py.Group, layout: Layout, rates: RateArray) -> np.ndarray:
+    """(neurons,) spikes per bin: the truth's mean, or any constant where it holds no spikes."""
+    for array in dict.fromkeys(a for metric in layout.metrics for a in metric.truth):
+        if array.kind is Kind.COUNTS and array.axes == rates.axes:
+            mean: np.ndarray = np.nanmean(truth[array.name][()].astype(float), axis=(0, 1))
+            return mean
+    return np.full(layout.shape(rates)[2] or 1, _ANY_RATE)
 
 
-def _write_constant(group: h5py.Group, array: str, rates: np.ndarray, layout: Layout) -> None:
+def _write_constant(group: h5py.Group, array: RateArray, rates: np.ndarray, layout: Layout) -> None:
     trials, bins, _ = layout.shape(array)
     assert trials is not None
     assert bins is not None
-    writer = TrialWriter(group, array, (trials, bins, len(rates)))
+    writer = TrialWriter(group, array.name, (trials, bins, len(rates)))
     for start in range(0, trials, _BLOCK_TRIALS):
         shape = (min(_BLOCK_TRIALS, trials - start), bins, len(rates))
         writer.append(np.broadcast_to(rates, shape))

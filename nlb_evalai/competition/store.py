@@ -20,6 +20,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tup
 
 import numpy as np
 
+from evaluation_script.metrics import CoSmoothing
 from nlb_evalai.competition.batch.task import FAILED, LASTING, SCORED, Outcome
 from nlb_evalai.errors import ToolError
 from nlb_evalai.remote.client import without_query
@@ -81,6 +82,10 @@ CREATE TABLE IF NOT EXISTS trial_spikes (
     PRIMARY KEY (truth_sha256, dataset, bin_width_ms)
 );
 """
+
+
+#: the metric whose parts by trial are kept, so that two entries can be compared in pairs
+PAIRED = CoSmoothing
 
 
 class StoreError(ToolError):
@@ -300,14 +305,15 @@ class Store:
             ]
             rows += [(*where, metric, None, None, why) for metric, why in group.left_out.items()]
             self._db.executemany("INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-            if group.trial_log_likelihood is not None and group.trial_spikes is not None:
+            trials = group.per_trial.get(PAIRED.key)
+            if trials is not None:
                 self._db.execute(
                     "INSERT INTO trial_log_likelihood VALUES (?, ?, ?, ?)",
-                    (*where, _pack(group.trial_log_likelihood)),
+                    (*where, _pack(trials["log_likelihood"])),
                 )
                 self._db.execute(
                     "INSERT OR IGNORE INTO trial_spikes VALUES (?, ?, ?, ?)",
-                    (key[3], group.dataset, group.bin_width_ms, _pack(group.trial_spikes)),
+                    (key[3], group.dataset, group.bin_width_ms, _pack(trials["spikes"])),
                 )
         return row_id
 

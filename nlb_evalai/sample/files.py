@@ -17,7 +17,8 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Uni
 import h5py
 import numpy as np
 
-from evaluation_script.suite import NLB21, VEL_R2, Dataset, Phase, Suite
+from evaluation_script.metrics import VelocityDecoding
+from evaluation_script.suite import NLB21, Dataset, Phase, Suite
 from nlb_evalai.errors import ToolError
 from nlb_evalai.hdf5 import TrialWriter, written_whole
 from nlb_evalai.sample.models import SmoothingModel, mean_counts
@@ -265,7 +266,7 @@ def _write_spikes(group: h5py.Group, session: Session, phase: Phase, width: int)
 def _write_behavior(group: h5py.Group, session: Session, phase: Phase, width: int) -> None:
     for part, splits in (("train", phase.train_splits), ("eval", (phase.eval_split,))):
         trials = [session.trials(split) for split in splits]
-        if VEL_R2 in session.dataset.metrics:
+        if VelocityDecoding in session.dataset.metrics:
             behavior = np.concatenate([block.velocity(width) for block in session.blocks(splits)])
         else:
             behavior = np.concatenate([one.timing for one in trials])

@@ -14,7 +14,8 @@ from typing import Dict, Iterator, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from evaluation_script.suite import PSTH_R2, TP_CORR, Dataset, Suite
+from evaluation_script.metrics import PsthMatch, SpeedTpCorrelation
+from evaluation_script.suite import Dataset, Suite
 
 #: Trials simulated at a time; the memory of everything here is a few blocks.
 BLOCK_TRIALS = 64
@@ -87,8 +88,8 @@ class Session:
         self.seed = seed
         self.traits = TRAITS.get(dataset.name, Traits())
         self.n_conditions = conditions
-        self.is_timing = TP_CORR in dataset.metrics
-        self.has_psth = PSTH_R2 in dataset.metrics
+        self.is_timing = SpeedTpCorrelation in dataset.metrics
+        self.has_psth = PsthMatch in dataset.metrics
         self.fine_ms = min(suite.bin_widths_ms)
         self.n_units = dataset.n_heldin + dataset.n_heldout
         self.sizes = split_sizes(suite, dataset)

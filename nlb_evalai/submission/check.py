@@ -11,14 +11,14 @@ import numpy as np
 from evaluation_script.annotation import Annotation
 from evaluation_script.errors import LimitError, SubmissionError
 from evaluation_script.reader.process import ReaderProcess
-from evaluation_script.scoring import NO_FORWARD, DatasetScorer
+from evaluation_script.scoring import GroupScorer
 from evaluation_script.submission.audit import ValueAudit
 from evaluation_script.submission.layout import Layout, official_layout
 from evaluation_script.submission.plan import Block
-from evaluation_script.submission.stream import Progress, checked_blocks
+from evaluation_script.submission.stream import Progress, stream
 from evaluation_script.submission.structure import Inspection, inspect
 from evaluation_script.submission.upload import Upload
-from evaluation_script.suite import FP_BPS, NLB21, Suite
+from evaluation_script.suite import NLB21, Suite
 
 
 @dataclass
@@ -90,13 +90,15 @@ def check_submission(
     annotation = None if annotations is None else Annotation(annotations, suite, phase_codename)
     try:
         layouts = annotation.layouts if annotation else _official(suite, phase_codename)
-        audit = ValueAudit(phase.nan_where_unscored)
-        required = _Required(annotation)
         with Upload(submission) as upload, ReaderProcess(upload.descriptor) as reader:
             inspection = inspect(reader, suite, layouts)
-            required.parts = inspection.parts
-            for _ in checked_blocks(reader, inspection, audit, required, progress):
-                pass
+            audit = ValueAudit(phase.nan_where_unscored, inspection.not_negative)
+            for group, pieces in stream(reader, inspection.plan, progress):
+                used = _nowhere
+                if annotation is not None:
+                    used = GroupScorer(annotation, group, inspection.parts[group]).used
+                for block, values in pieces:
+                    audit.passes(block, values, used)
         report.problems = audit.problems
         report.notes = inspection.notes + audit.notes
         if (
@@ -127,30 +129,16 @@ def _official(suite: Suite, phase: str) -> Dict[str, Layout]:
     }
 
 
-class _Required:
-    """Where metrics use a block; without a truth nobody can say, and only infinities count."""
-
-    def __init__(self, annotation: Optional[Annotation]) -> None:
-        self._annotation = annotation
-        self._scorers: Dict[str, DatasetScorer] = {}
-        self.parts: Dict[str, List[str]] = {}
-
-    def __call__(self, block: Block) -> List[np.ndarray]:
-        if self._annotation is None:
-            nowhere = np.zeros((1, 1, 1), bool)
-            return [nowhere, nowhere]
-        if block.group not in self._scorers:
-            truth = self._annotation.load(block.group)
-            self._scorers = {
-                block.group: DatasetScorer(block.group, truth, self.parts[block.group])
-            }
-        return self._scorers[block.group].required(block)
+def _nowhere(block: Block) -> List[np.ndarray]:
+    """Where metrics use a block: without a truth nobody can say, and only infinities count."""
+    return [np.zeros((1, 1, 1), bool)] * 2
 
 
 def _say_what_is_scored(report: CheckReport, inspection: Inspection) -> None:
     for group, layout in inspection.layouts.items():
-        keys = [metric.key for metric in layout.dataset.metrics]
-        if "forward" not in inspection.parts[group] and FP_BPS.key in keys:
-            keys.remove(FP_BPS.key)
-            report.left_out[group] = {FP_BPS.key: NO_FORWARD}
-        report.would_score[group] = keys
+        brought = set(inspection.parts[group])
+        scored = [metric for metric in layout.dataset.metrics if set(metric.parts) <= brought]
+        report.would_score[group] = [metric.key for metric in scored]
+        left_out = {m.key: m.absent for m in layout.dataset.metrics if m not in scored}
+        if left_out:
+            report.left_out[group] = left_out

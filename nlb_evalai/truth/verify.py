@@ -15,7 +15,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation_script.suite import NLB21, PSTH_R2, Dataset, Suite, expected_bins
+from evaluation_script.metrics import PsthMatch
+from evaluation_script.suite import NLB21, Dataset, Suite, expected_bins
 from nlb_evalai.truth.errors import AnnotationFileError
 from nlb_evalai.truth.files import read_arrays
 from nlb_evalai.truth.sessions import RULES, SessionRules, TrialBehavior
@@ -167,7 +168,7 @@ def layout(group: Group) -> Iterator[str]:
     behavior_dims = 2 if group.has_rows_of_behavior else 3
     expected: Dict[str, Tuple[str, int]] = dict.fromkeys(_SPIKES, ("f", 3))
     expected["train_behavior"] = expected["eval_behavior"] = ("f", behavior_dims)
-    if PSTH_R2 in group.dataset.metrics:
+    if PsthMatch in group.dataset.metrics:
         expected["psth"] = ("f", 3)
         if group.has_jitter:
             expected["eval_jitter"] = ("iu", 1)

@@ -253,7 +253,7 @@ def test_a_fault_of_the_scorer_is_told_without_its_text(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr("evaluation_script.scoring.DatasetScorer.finish", fail)
+    monkeypatch.setattr("evaluation_script.scoring.GroupScorer.finish", fail)
     with pytest.raises(InternalError, match="fault of the server") as caught:
         call(golden)
     assert "secret" not in str(caught.value)

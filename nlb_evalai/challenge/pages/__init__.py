@@ -7,10 +7,11 @@ reader's colors and screen. ``make pages`` renders; a test holds the committed p
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Optional
 
 import jinja2
 
+from evaluation_script.arrays import Axis
 from evaluation_script.submission.layout import official_layout
 from evaluation_script.submission.structure import MAX_CHUNK_BYTES
 from evaluation_script.suite import NLB21, Dataset, Phase, Suite
@@ -43,15 +44,29 @@ _ABOUT = {
 
 
 class ShapeRow(NamedTuple):
-    """A row of the table of shapes: one dataset in one phase at one bin width."""
+    """A row of the table of shapes: one dataset in one phase at one bin width.
+
+    A figure that is not known is None.
+    """
 
     group: str
-    n_train: int
-    n_eval: int
-    n_bins: int
-    n_forward: int
-    n_heldin: int
-    n_heldout: int
+    n_train: Optional[int]
+    n_eval: Optional[int]
+    n_bins: Optional[int]
+    n_forward: Optional[int]
+    n_heldin: Optional[int]
+    n_heldout: Optional[int]
+
+
+#: the axes behind the figures of a row
+_COLUMNS = (
+    Axis.TRAIN_TRIALS,
+    Axis.EVAL_TRIALS,
+    Axis.BINS,
+    Axis.FORWARD_BINS,
+    Axis.HELDIN,
+    Axis.HELDOUT,
+)
 
 
 def shape_rows(suite: Suite, phase: Phase) -> List[ShapeRow]:
@@ -62,12 +77,7 @@ def shape_rows(suite: Suite, phase: Phase) -> List[ShapeRow]:
         rows.append(
             ShapeRow(
                 group,
-                dataset.n_train[phase.codename],
-                layout.n_eval,
-                layout.n_bins,
-                layout.n_forward or 0,
-                dataset.n_heldin,
-                dataset.n_heldout,
+                *(layout.size(axis) for axis in _COLUMNS),
             )
         )
     return rows

@@ -22,12 +22,9 @@ from nlb_evalai.competition.award.ranking import (
 )
 from nlb_evalai.competition.award.rulebook import Judging, RankPrize, Rulebook
 from nlb_evalai.competition.award.standing import Standing, match, standings
-from nlb_evalai.competition.store import Store, StoredSubmission
+from nlb_evalai.competition.store import PAIRED, Store, StoredSubmission
 
 SCHEMA = "nlb-evalai/award/1"
-#: only this metric has per-trial parts that can be paired
-_PAIRED_METRIC = "co-bps"
-
 Row = Dict[str, Any]
 
 
@@ -202,7 +199,7 @@ def _lead(
     store: Store, rules: Rulebook, first: Standing, second: Standing, dataset: str
 ) -> Optional[Lead]:
     a, b = first.stored, second.stored
-    if rules.metric != _PAIRED_METRIC or a is None or b is None:
+    if rules.metric != PAIRED.key or a is None or b is None:
         return None
     if a.truth_sha256 != b.truth_sha256:
         return None  # other trials: nothing to pair

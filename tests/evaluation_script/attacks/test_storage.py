@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from evaluation_script.errors import EvaluationError
-from evaluation_script.reader.buffer import Part
+from evaluation_script.reader.buffer import TrialRange
 from evaluation_script.reader.process import ReaderProcess
 from tests.evaluation_script.attacks.arena import BINS, EVAL, HELDOUT, MAZE, Arena, shapes
 
@@ -98,7 +98,7 @@ def test_a_reader_that_is_asked_all_the_same_cannot_reach_the_truth(
     truth = str(arena.truth)
     make = virtual(truth) if kind == "virtual" else external(truth, where_the_loot_lies(truth))
     path = arena.swap(make)
-    part = Part(f"{MAZE}/{ARRAY}", 0, EVAL, (BINS[MAZE], HELDOUT), np.dtype("f4"))
+    part = TrialRange(f"{MAZE}/{ARRAY}", 0, EVAL, (BINS[MAZE], HELDOUT), np.dtype("f4"))
     with h5py.File(arena.truth) as file:
         loot = file[LOOT][()]
     refusal = "the data cannot be read"

@@ -210,7 +210,7 @@ def test_an_error_in_the_midst_of_scoring_leaves_nothing_behind(
     def fail(*_: Any) -> None:
         raise ZeroDivisionError("secret detail of the truth")
 
-    monkeypatch.setattr(scoring.DatasetScorer, "update", fail)
+    monkeypatch.setattr(scoring.GroupScorer, "update", fail)
     message = arena.refused(arena.new(), "scoring failed by a fault of the server")
     assert "secret" not in message
     assert "secret" in caplog.text  # where the host looks

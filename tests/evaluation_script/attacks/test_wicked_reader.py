@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from evaluation_script import scoring
+from evaluation_script.arrays import RATE_ARRAYS as ARRAYS
 from evaluation_script.errors import EvaluationError, LimitError, SubmissionError
 from evaluation_script.reader import facts as reader_facts
 from evaluation_script.reader import wire
 from evaluation_script.reader.process import Limits
-from evaluation_script.submission.layout import ARRAYS
 from tests.evaluation_script.attacks.arena import MAZE, Arena
 
 Install = Callable[..., None]

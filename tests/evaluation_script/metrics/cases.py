@@ -1,46 +1,56 @@
-"""Every metric as the same three things: an accumulator, a function, and data for both.
+"""Every metric as the same three things: its class, its plain function, and data for both.
 
-``feed(metric, trials)`` hands an accumulator the chosen eval trials, cut into blocks; ``whole``
-calls the plain function on those trials. A property that all metrics share is tested over
-``CASES`` in one place.
+A property that all metrics share is tested over ``CASES`` in one place.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Sequence
+from typing import Any, Callable, Dict, Sequence, Tuple, Type
 
 import numpy as np
 
+from evaluation_script.arrays import EVAL, FORWARD, TRAIN, Part
 from evaluation_script.metrics import (
-    BitsPerSpike,
+    CoSmoothing,
+    ForwardPrediction,
+    Metric,
     PsthMatch,
     SpeedTpCorrelation,
     VelocityDecoding,
     bits_per_spike,
     eval_psth,
     speed_tp_correlation,
+    velocity_decoding,
 )
 
 
 @dataclass(frozen=True)
 class Case:
-    """One metric on one set of data."""
+    """One metric on one set of data.
+
+    ``truth`` and ``rates`` (part -> held-in and held-out) give the arrays of chosen eval trials,
+    ``whole`` what the plain function makes of them.
+    """
 
     name: str
+    metric: Type[Metric]
     n_trials: int
-    make: Callable[[np.ndarray], object]
-    feed: Callable[[object, np.ndarray, Sequence[int]], None]
+    truth: Callable[[np.ndarray], Dict[str, Any]]
+    rates: Callable[[np.ndarray], Dict[Part, Tuple[np.ndarray, np.ndarray]]]
     whole: Callable[[np.ndarray], float]
 
+    def fed(self, trials: np.ndarray, edges: Sequence[int]) -> Metric:
+        """The metric after it took the chosen trials, each part cut into blocks."""
+        metric = self.metric(self.truth(trials))
+        for part, (heldin, heldout) in self.rates(trials).items():
+            cuts = [0, *sorted({edge for edge in edges if 0 < edge < len(heldin)}), len(heldin)]
+            for start, stop in zip(cuts[:-1], cuts[1:]):
+                metric.update(part, start, heldin[start:stop], heldout[start:stop])
+        return metric
 
-def blocks(n_trials: int, edges: Sequence[int]) -> list:
-    """Consecutive (start, stop) pairs cut at ``edges``."""
-    cuts = [0, *sorted({edge for edge in edges if 0 < edge < n_trials}), n_trials]
-    return list(zip(cuts[:-1], cuts[1:]))
 
-
-def likelihood(seed: int = 0, with_nan: bool = False) -> Case:
+def _spikes_and_rates(seed: int, with_nan: bool) -> Tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     spikes = rng.poisson(0.3, (14, 9, 5)).astype(np.float32)
     spikes[..., 4] = 0  # a silent neuron
@@ -49,57 +59,70 @@ def likelihood(seed: int = 0, with_nan: bool = False) -> Case:
     if with_nan:
         spikes[:5, 6:] = np.nan
         spikes[2, 0, 3] = np.nan
+    return spikes, rates
 
-    def feed(metric: BitsPerSpike, trials: np.ndarray, edges: Sequence[int]) -> None:
-        for start, stop in blocks(len(trials), edges):
-            metric.update(rates[trials[start:stop]], spikes[trials[start:stop]])
 
+def co_smoothing(seed: int = 0, with_nan: bool = False) -> Case:
+    spikes, rates = _spikes_and_rates(seed, with_nan)
     return Case(
-        "bits per spike" + " with NaN" * with_nan,
+        "co-smoothing" + " with NaN" * with_nan,
+        CoSmoothing,
         len(spikes),
-        lambda trials: BitsPerSpike(),
-        feed,  # type: ignore[arg-type]
+        lambda trials: {"eval_spikes_heldout": spikes[trials]},
+        lambda trials: {EVAL: (rates[trials][..., :2], rates[trials])},
         lambda trials: bits_per_spike(rates[trials], spikes[trials]),
     )
 
 
-def velocity(seed: int = 0, masks: int = 1) -> Case:
+def forward(seed: int = 1, with_nan: bool = False) -> Case:
+    spikes, rates = _spikes_and_rates(seed, with_nan)
+    return Case(
+        "forward prediction" + " with NaN" * with_nan,
+        ForwardPrediction,
+        len(spikes),
+        lambda trials: {
+            "eval_spikes_heldin_forward": spikes[trials][..., :3],
+            "eval_spikes_heldout_forward": spikes[trials][..., 3:],
+        },
+        lambda trials: {FORWARD: (rates[trials][..., :3], rates[trials][..., 3:])},
+        lambda trials: bits_per_spike(rates[trials], spikes[trials]),
+    )
+
+
+def velocity(seed: int = 0, masks: int = 1, columns: int = 2) -> Case:
     rng = np.random.default_rng(seed)
     train = rng.gamma(2.0, 0.1, (21, 8, 6))
     evaluation = rng.gamma(2.0, 0.1, (13, 8, 6))
-    readout = rng.normal(size=(6, 2))
-    train_behavior = train @ readout + rng.normal(scale=0.3, size=(21, 8, 2))
-    eval_behavior = evaluation @ readout + rng.normal(scale=0.3, size=(13, 8, 2))
+    readout = rng.normal(size=(6, columns))
+    train_behavior = train @ readout + rng.normal(scale=0.3, size=(21, 8, columns))
+    eval_behavior = evaluation @ readout + rng.normal(scale=0.3, size=(13, 8, columns))
     train_behavior[4, 3:] = np.nan
     eval_behavior[2, :2, 0] = np.nan
     owner = np.arange(21) % masks, np.arange(13) % masks
     train_mask, eval_mask = (o[:, None] == np.arange(masks) for o in owner)
-
-    def make(trials: np.ndarray) -> VelocityDecoding:
-        return VelocityDecoding(
-            train_behavior, train_mask, eval_behavior[trials], eval_mask[trials]
-        )
-
-    def feed(metric: VelocityDecoding, trials: np.ndarray, edges: Sequence[int]) -> None:
-        for start, stop in blocks(len(train), edges):
-            metric.update_train(start, train[start:stop, :, :4], train[start:stop, :, 4:])
-        for start, stop in blocks(len(trials), edges):
-            rates = evaluation[trials[start:stop]]
-            metric.update_eval(start, rates[:, :, :4], rates[:, :, 4:])
-
-    def whole(trials: np.ndarray) -> float:
-        from evaluation_script.metrics import velocity_decoding
-
-        return velocity_decoding(
+    return Case(
+        f"velocity decoding, {masks} masks, {columns} columns",
+        VelocityDecoding,
+        13,
+        lambda trials: {
+            "train_behavior": train_behavior,
+            "train_decode_mask": train_mask,
+            "eval_behavior": eval_behavior[trials],
+            "eval_decode_mask": eval_mask[trials],
+        },
+        lambda trials: {
+            TRAIN: (train[..., :4], train[..., 4:]),
+            EVAL: (evaluation[trials][..., :4], evaluation[trials][..., 4:]),
+        },
+        lambda trials: velocity_decoding(
             train,
             train_behavior,
             train_mask,
             evaluation[trials],
             eval_behavior[trials],
             eval_mask[trials],
-        )
-
-    return Case(f"velocity decoding, {masks} masks", 13, make, feed, whole)  # type: ignore[arg-type]
+        ),
+    )
 
 
 def psth(seed: int = 0, jitter: bool = False, single: bool = False) -> Case:
@@ -119,16 +142,16 @@ def psth(seed: int = 0, jitter: bool = False, single: bool = False) -> Case:
         position = {trial: index for index, trial in enumerate(trials)}
         return [np.array([position[t] for t in m if t in position], int) for m in members]
 
-    def feed(metric: PsthMatch, trials: np.ndarray, edges: Sequence[int]) -> None:
-        for start, stop in blocks(len(trials), edges):
-            block = rates[trials[start:stop]]
-            metric.update(start, block[:, :, :2], block[:, :, 2:])
-
     return Case(
         "psth" + " with jitter" * jitter + " with a condition of one trial" * single,
+        PsthMatch,
         11,
-        lambda trials: PsthMatch(truth, chosen(trials), shift[trials]),
-        feed,  # type: ignore[arg-type]
+        lambda trials: {
+            "psth": truth,
+            "eval_cond_idx": chosen(trials),
+            "eval_jitter": shift[trials],
+        },
+        lambda trials: {EVAL: (rates[trials][..., :2], rates[trials][..., 2:])},
         lambda trials: eval_psth(truth, rates[trials], chosen(trials), shift[trials]),
     )
 
@@ -146,26 +169,24 @@ def timing(seed: int = 0) -> Case:
     for trial in range(n_trials):
         spikes[trial, : trial % 4] = np.nan
     spikes[7, 6] = np.nan  # a gap in the middle is skipped over
-
-    def feed(metric: SpeedTpCorrelation, trials: np.ndarray, edges: Sequence[int]) -> None:
-        for start, stop in blocks(len(trials), edges):
-            part = trials[start:stop]
-            metric.update(rates[part], ~np.isnan(spikes[part, :, 0]))
-
     return Case(
         "tp correlation",
+        SpeedTpCorrelation,
         n_trials,
-        lambda trials: SpeedTpCorrelation(behavior[trials]),
-        feed,  # type: ignore[arg-type]
+        lambda trials: {"eval_spikes_heldout": spikes[trials], "eval_behavior": behavior[trials]},
+        lambda trials: {EVAL: (rates[trials][..., :3], rates[trials][..., 3:])},
         lambda trials: speed_tp_correlation(spikes[trials], rates[trials], behavior[trials]),
     )
 
 
 CASES = [
-    likelihood(),
-    likelihood(with_nan=True),
+    co_smoothing(),
+    co_smoothing(with_nan=True),
+    forward(),
+    forward(with_nan=True),
     velocity(),
     velocity(masks=2),
+    velocity(columns=3),
     psth(),
     psth(jitter=True),
     psth(single=True),

@@ -18,21 +18,45 @@ every_metric = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name
 @given(edges=st.lists(st.integers(1, 20), max_size=4))
 def test_score_does_not_depend_on_how_trials_are_cut_into_blocks(case: Case, edges: list) -> None:
     trials = np.arange(case.n_trials)
-    metric = case.make(trials)
-    case.feed(metric, trials, edges)
+    metric = case.fed(trials, edges)
     assert metric.compute() == pytest.approx(case.whole(trials), abs=1e-12, rel=0)
 
 
 @every_metric
 def test_standard_error_equals_the_brute_force_jackknife(case: Case) -> None:
     trials = np.arange(case.n_trials)
-    metric = case.make(trials)
-    case.feed(metric, trials, [5])
+    metric = case.fed(trials, [5])
     left_out = np.array([case.whole(np.delete(trials, i)) for i in trials])
     n = len(trials)
     brute = np.sqrt((n - 1) / n * np.sum((left_out - left_out.mean()) ** 2))
     assert brute > 0
     assert metric.standard_error() == pytest.approx(brute, abs=1e-9, rel=0)
+
+
+@every_metric
+def test_only_rates_that_are_used_matter(case: Case) -> None:
+    trials = np.arange(case.n_trials)
+    metric, spoiled = case.fed(trials, []), case.metric(case.truth(trials))
+    for part, sides in case.rates(trials).items():
+        used = metric.used(part, 0, len(sides[0]))
+        assert used is not None
+        assert any(where.any() for where in used)
+        heldin, heldout = (np.where(where, rates, -7e5) for where, rates in zip(used, sides))
+        if part.heldout in case.metric.not_negative:
+            heldin, heldout = np.abs(heldin), np.abs(heldout)
+        spoiled.update(part, 0, heldin, heldout)
+    assert spoiled.compute() == metric.compute()
+
+
+@every_metric
+def test_a_metric_says_what_it_needs(case: Case) -> None:
+    metric, trials = case.metric, np.arange(case.n_trials)
+    assert set(case.truth(trials)) == {array.name for array in metric.truth}
+    assert tuple(case.rates(trials)) == metric.parts
+    assert metric.unfit(case.truth(trials)) is None
+    for name in ("key", "title", "unit"):
+        assert getattr(metric, name)
+    assert set(metric.not_negative) <= {a for p in metric.parts for a in p.arrays}
 
 
 def test_no_error_bar_where_a_score_is_undefined_without_some_trial() -> None:

@@ -7,8 +7,9 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 
+from evaluation_script.arrays import EVAL, TRAIN
 from evaluation_script.metrics import fit_and_eval_decoder, velocity_decoding
-from evaluation_script.metrics.decoding import PENALTIES, VelocityDecoding
+from evaluation_script.metrics.velocity_decoding import PENALTIES, VelocityDecoding
 
 
 def _oracle(train: np.ndarray, y: np.ndarray, evaluation: np.ndarray, z: np.ndarray) -> tuple:
@@ -61,11 +62,18 @@ def test_score_and_penalty_equal_scikit_learns_grid_search(kind: str) -> None:
     rows = [a.reshape(-1, a.shape[2]) for a in (train, y, evaluation, z)]
     expected, penalty, cv_results = _oracle(*rows)
     mask = np.ones((len(train), 1), bool)
-    metric = VelocityDecoding(y, mask, z, mask)
+    metric = VelocityDecoding(
+        {
+            "train_behavior": y,
+            "train_decode_mask": mask,
+            "eval_behavior": z,
+            "eval_decode_mask": mask,
+        }
+    )
     for start in range(0, len(train), 7):
-        metric.update_train(start, train[start : start + 7, :, : n_units - 2],
-                            train[start : start + 7, :, n_units - 2 :])  # fmt: skip
-    metric.update_eval(0, evaluation)
+        block = train[start : start + 7]
+        metric.update(TRAIN, start, block[:, :, : n_units - 2], block[:, :, n_units - 2 :])
+    metric.update(EVAL, 0, evaluation[:, :, : n_units - 2], evaluation[:, :, n_units - 2 :])
     assert metric.compute() == pytest.approx(expected, abs=1e-9, rel=0)
     means = cv_results["mean_test_score"]
     assert metric._searches[0].cv_scores == pytest.approx(means, abs=1e-9, rel=0)

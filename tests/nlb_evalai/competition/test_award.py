@@ -72,8 +72,7 @@ def fill(path: Path) -> None:
                     dataset,
                     5,
                     {"co-bps": Score(value, 0.01)},
-                    trial_log_likelihood=trials,
-                    trial_spikes=np.full(20, 80.0),
+                    per_trial={"co-bps": {"log_likelihood": trials, "spikes": np.full(20, 80.0)}},
                 )
             outcome = Outcome(Source(name), SCORED, f"hash {name}", card)
             store.add(outcome, "test", "truth", "1.0")

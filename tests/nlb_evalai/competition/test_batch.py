@@ -288,6 +288,6 @@ def test_scores_errors_and_trials_come_back_at_full_precision(
                 assert kept[(*where, key)].standard_error == score.standard_error
             trials = store.trials(row.row_id, *where)
             assert trials is not None
-            assert (trials[0] == group.trial_log_likelihood).all()
-            assert (trials[1] == group.trial_spikes).all()
+            assert (trials[0] == group.per_trial["co-bps"]["log_likelihood"]).all()
+            assert (trials[1] == group.per_trial["co-bps"]["spikes"]).all()
         assert row.receipt["files"]["submission"]["sha256"] == row.submission_sha256

@@ -2,49 +2,69 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ..arrays import EVAL, Axis, Kind, Part, TruthArray
+from .base import Metric, Used
 from .jackknife import jackknife_error, r2_from_sums
 
+PSTH = TruthArray("psth", ("conditions", Axis.BINS, Axis.NEURONS), Kind.NUMBERS)
+CONDITIONS = TruthArray("eval_cond_idx", ("conditions",), Kind.TRIAL_LISTS)
+#: bins by which a trial is shifted to the right
+JITTER = TruthArray("eval_jitter", (Axis.EVAL_TRIALS,), Kind.INTEGERS, default=0)
 
-class PsthMatch:
+
+class PsthMatch(Metric):
     """Gathers blocks of trials into :func:`eval_psth` and its standard error.
 
     Keeps the rates of all eval trials, with all the digits they came with: a trial's influence on
     its condition's mean can only be told once the mean is known.
-
-    Parameters
-    ----------
-    psth : ndarray (conditions, bins, neurons)
-        NaN in neuron 0 marks bins that are not scored.
-    conditions : sequence of ndarray of int
-        Eval trials of each condition; may be empty.
-    jitter : ndarray of int (trials,)
-        Bins by which a trial is shifted to the right.
     """
 
-    def __init__(
-        self, psth: np.ndarray, conditions: Sequence[np.ndarray], jitter: np.ndarray
-    ) -> None:
-        self._psth = psth
-        self._conditions = conditions
-        self._jitter = jitter
-        self._rates: np.ndarray = np.empty((0, 0, 0))
+    key = "psth R2"
+    title = "match to PSTH"
+    unit = "R2"
+    best = 1.0
+    truth = (PSTH, CONDITIONS, JITTER)
+    parts = (EVAL,)
 
-    def update(self, start: int, *rates: np.ndarray) -> None:
-        """Take trials from ``start`` on: arrays (trials, bins, neurons), side by side."""
+    def __init__(self, truth: Mapping[str, Any]) -> None:
+        self._psth: np.ndarray = truth[PSTH.name]
+        self._conditions: Sequence[np.ndarray] = truth[CONDITIONS.name]
+        self._jitter: np.ndarray = truth[JITTER.name]
+        self._rates: np.ndarray = np.empty((0, 0, 0))
+        self._used = self._used_bins()
+
+    @classmethod
+    def unfit(cls, truth: Mapping[str, Any]) -> Optional[str]:
+        psth, jitter = truth[PSTH.name], truth[JITTER.name]
+        rows = 0
+        for condition, trials in enumerate(truth[CONDITIONS.name]):
+            if trials.size == 0:
+                continue
+            valid = ~np.isnan(psth[condition, :, 0])
+            if not np.isfinite(psth[condition][valid]).all():
+                return "psth is NaN for some neurons of a bin only"
+            source = np.flatnonzero(valid)[None, :] - jitter[trials, None]
+            if source.size and not (source.min() >= 0 and source.max() < len(valid)):
+                return f"jitter shifts bins of condition {condition} in from outside the trial"
+            rows += int(valid.sum())
+        return None if rows >= 2 else "no condition has both eval trials and a PSTH"
+
+    def used(self, part: Part, start: int, stop: int) -> Optional[Used]:
+        used = self._used[start:stop, :, None]
+        return used, used
+
+    def update(self, part: Part, start: int, heldin: np.ndarray, heldout: np.ndarray) -> None:
         if self._rates.size == 0:
             shape = (len(self._jitter), self._psth.shape[1], self._psth.shape[2])
-            single = all(np.can_cast(array.dtype, np.float32) for array in rates)
+            single = all(np.can_cast(array.dtype, np.float32) for array in (heldin, heldout))
             self._rates = np.full(shape, np.nan, np.float32 if single else float)
-        stop = start + rates[0].shape[0]
-        column = 0
-        for array in rates:
-            width = array.shape[2]
-            self._rates[start:stop, :, column : column + width] = array
-            column += width
+        stop, n_heldin = start + len(heldin), heldin.shape[2]
+        self._rates[start:stop, :, :n_heldin] = heldin
+        self._rates[start:stop, :, n_heldin:] = heldout
 
     def _trials(self, condition: int) -> Tuple[np.ndarray, np.ndarray]:
         """The true PSTH (rows, neurons) and the jittered trials (trials, rows, neurons)."""
@@ -63,8 +83,8 @@ class PsthMatch:
     def _scored(self) -> List[int]:
         return [i for i, trials in enumerate(self._conditions) if trials.size]
 
-    def required_bins(self) -> np.ndarray:
-        """(trials, bins) where a rate is used."""
+    def _used_bins(self) -> np.ndarray:
+        """(trials, bins) bool, where a rate is used."""
         used = np.zeros((len(self._jitter), self._psth.shape[1]), bool)
         for condition in self._scored():
             valid = np.flatnonzero(~np.isnan(self._psth[condition, :, 0]))
@@ -163,8 +183,8 @@ def eval_psth(
     if not any(trials.size for trials in conditions):
         raise ValueError("no condition has trials")
     shift = np.zeros(len(eval_rates), np.intp) if jitter is None else np.asarray(jitter)
-    metric = PsthMatch(psth, conditions, shift)
-    metric.update(0, eval_rates)
+    metric = PsthMatch({PSTH.name: psth, CONDITIONS.name: conditions, JITTER.name: shift})
+    metric.update(EVAL, 0, eval_rates, eval_rates[..., :0])
     score = metric.compute()
     if not np.isfinite(score):
         raise ValueError("a rate that the PSTHs need is NaN or infinite")

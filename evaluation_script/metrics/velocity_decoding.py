@@ -12,15 +12,29 @@ it keeps the digits of the small ones, which an eigendecomposition loses.
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from ..arrays import EVAL, TRAIN, Axis, Kind, Part, TruthArray
+from .base import Metric, Used
 from .jackknife import jackknife_error, r2_from_sums
 
 PENALTIES = np.logspace(-4, 0, 9)
 N_FOLDS = 5
+
+TRAIN_BEHAVIOR = TruthArray(
+    "train_behavior", (Axis.TRAIN_TRIALS, Axis.BINS, Axis.BEHAVIOR), Kind.NUMBERS
+)
+EVAL_BEHAVIOR = TruthArray(
+    "eval_behavior", (Axis.EVAL_TRIALS, Axis.BINS, Axis.BEHAVIOR), Kind.NUMBERS
+)
+#: which trials each decoder is for; one decoder for all where the truth has no masks
+TRAIN_MASK = TruthArray(
+    "train_decode_mask", (Axis.TRAIN_TRIALS, "decoders"), Kind.MASK, default=True
+)
+EVAL_MASK = TruthArray("eval_decode_mask", (Axis.EVAL_TRIALS, "decoders"), Kind.MASK, default=True)
 
 
 class _RidgeSearch:
@@ -28,13 +42,14 @@ class _RidgeSearch:
 
     Parameters
     ----------
-    behavior : ndarray (trials, bins, 2)
+    behavior : ndarray (trials, bins, columns)
         Rows whose first column is NaN are dropped.
     chosen : ndarray of bool (trials,)
         Trials of this decoder.
     """
 
     def __init__(self, behavior: np.ndarray, chosen: np.ndarray) -> None:
+        self._n_outputs = behavior.shape[2]
         self.kept = ~np.isnan(behavior[..., 0]) & chosen[:, None]
         n_rows = int(self.kept.sum())
         # As scikit-learn's KFold: contiguous, the first n % 5 folds one row longer.
@@ -71,18 +86,19 @@ class _RidgeSearch:
         assert self._moments is not None
         total = self._moments.sum(axis=0)
         scores = [
-            _penalty_scores(total - fold, fold, fold_total)
+            _penalty_scores(total - fold, fold, fold_total, self._n_outputs)
             for fold, fold_total in zip(self._moments, self._fold_total)
         ]
         self.cv_scores = np.mean(scores, axis=0)
         best = int(np.argmax(np.nan_to_num(self.cv_scores, nan=-np.inf)))
         self.penalty = float(PENALTIES[best])
         mean, centered = _centered(total)
+        n_rates = len(mean) - self._n_outputs
         if np.isfinite(centered).all():
-            coefficients = _ridge(centered, self.penalty)
+            coefficients = _ridge(centered, n_rates, self.penalty)
         else:  # rates too large to compute with: the score will not be finite either
-            coefficients = np.full((len(mean) - 2, 2), np.nan)
-        intercept = mean[-2:] - mean[:-2] @ coefficients
+            coefficients = np.full((n_rates, self._n_outputs), np.nan)
+        intercept = mean[n_rates:] - mean[:n_rates] @ coefficients
         self.weights = np.vstack([coefficients, intercept])
         self._moments = None
 
@@ -94,9 +110,8 @@ def _centered(moments: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     return mean, moments[:-1, :-1] - n_rows * np.outer(mean, mean)
 
 
-def _ridge(centered: np.ndarray, penalty: float) -> np.ndarray:
-    """Ridge weights (rates, 2) from centered second moments of [rates, behavior]."""
-    n_rates = len(centered) - 2
+def _ridge(centered: np.ndarray, n_rates: int, penalty: float) -> np.ndarray:
+    """Ridge weights (rates, columns) from centered second moments of [rates, behavior]."""
     rates, cross = centered[:n_rates, :n_rates].copy(), centered[:n_rates, n_rates:]
     rates[np.diag_indices(n_rates)] += penalty
     try:
@@ -109,12 +124,14 @@ def _ridge(centered: np.ndarray, penalty: float) -> np.ndarray:
         return np.asarray(vectors @ ((vectors.T @ cross) / values[:, None]))
 
 
-def _penalty_scores(train: np.ndarray, test: np.ndarray, test_total: np.ndarray) -> np.ndarray:
-    """R2 on a fold for each penalty, averaged over the two outputs."""
+def _penalty_scores(
+    train: np.ndarray, test: np.ndarray, test_total: np.ndarray, n_outputs: int
+) -> np.ndarray:
+    """R2 on a fold for each penalty, averaged over the columns of behavior."""
     mean, centered = _centered(train)
     if not np.isfinite(centered).all():
         return np.full(len(PENALTIES), np.nan)
-    n_rates = len(mean) - 2
+    n_rates = len(mean) - n_outputs
     n_rows, sums = test[-1, -1], test[-1, :-1]
     about = (
         test[:-1, :-1] - np.outer(sums, mean) - np.outer(mean, sums) + n_rows * np.outer(mean, mean)
@@ -123,41 +140,71 @@ def _penalty_scores(train: np.ndarray, test: np.ndarray, test_total: np.ndarray)
     squares = np.diag(about)[n_rates:]
     scores = []
     for penalty in PENALTIES:
-        weights = _ridge(centered, penalty)
+        weights = _ridge(centered, n_rates, penalty)
         residual = squares - 2 * (weights * cross).sum(axis=0)
         residual += (weights * (rates @ weights)).sum(axis=0)
         scores.append(r2_from_sums(residual, test_total).mean())
     return np.array(scores)
 
 
-class VelocityDecoding:
+class VelocityDecoding(Metric):
     """Gathers blocks of trials into :func:`velocity_decoding` and its standard error.
 
-    All training trials go to :meth:`update_train` first, then the eval trials to
-    :meth:`update_eval`. Shapes as in :func:`velocity_decoding`.
+    All training trials come first, then the eval trials.
     """
 
-    def __init__(
-        self,
-        train_behavior: np.ndarray,
-        train_mask: np.ndarray,
-        eval_behavior: np.ndarray,
-        eval_mask: np.ndarray,
-    ) -> None:
-        self._train_behavior = train_behavior
-        self._eval_behavior = eval_behavior
-        self._eval_mask = eval_mask
-        self._eval_kept: np.ndarray = ~np.isnan(eval_behavior[..., 0])
+    key = "vel R2"
+    title = "velocity decoding"
+    unit = "R2"
+    best = 1.0
+    truth = (TRAIN_BEHAVIOR, EVAL_BEHAVIOR, TRAIN_MASK, EVAL_MASK)
+    parts = (TRAIN, EVAL)
+
+    def __init__(self, truth: Mapping[str, Any]) -> None:
+        self._train_behavior: np.ndarray = truth[TRAIN_BEHAVIOR.name]
+        self._eval_behavior: np.ndarray = truth[EVAL_BEHAVIOR.name]
+        self._eval_mask: np.ndarray = truth[EVAL_MASK.name]
+        self._n_outputs = self._eval_behavior.shape[2]
+        self._eval_kept: np.ndarray = ~np.isnan(self._eval_behavior[..., 0])
         self._searches = [
-            _RidgeSearch(train_behavior, train_mask[:, i]) for i in range(train_mask.shape[1])
+            _RidgeSearch(self._train_behavior, chosen) for chosen in truth[TRAIN_MASK.name].T
         ]
         self._shift = np.empty((0,))
         self._rows = np.empty((0, 0))
         self._fitted = False
-        self._residual = np.zeros((len(self._searches), len(eval_behavior), 2))
+        self._residual = np.zeros((len(self._searches), len(self._eval_behavior), self._n_outputs))
 
-    def update_train(self, start: int, *rates: np.ndarray) -> None:
-        """Take training trials from ``start`` on: arrays (trials, bins, neurons), side by side."""
+    @classmethod
+    def unfit(cls, truth: Mapping[str, Any]) -> Optional[str]:
+        for array, mask_array, least, bins in (
+            (TRAIN_BEHAVIOR, TRAIN_MASK, N_FOLDS, "train bins"),
+            (EVAL_BEHAVIOR, EVAL_MASK, 2, "eval bins"),
+        ):
+            behavior, mask = truth[array.name], truth[mask_array.name]
+            kept = ~np.isnan(behavior[..., 0])
+            for column in range(mask.shape[1]):
+                rows = behavior[mask[:, column]][kept[mask[:, column]]]
+                if len(rows) < least:
+                    return f"decode mask {column} leaves {len(rows)} {bins}"
+                if not np.isfinite(rows).all():
+                    return f"{array.name} is not finite in one column only"
+        return None
+
+    def used(self, part: Part, start: int, stop: int) -> Optional[Used]:
+        if part is TRAIN:
+            kept = np.any([search.kept[start:stop] for search in self._searches], axis=0)
+        else:
+            chosen = self._eval_mask[start:stop].any(axis=1, keepdims=True)
+            kept = self._eval_kept[start:stop] & chosen
+        return kept[..., None], kept[..., None]
+
+    def update(self, part: Part, start: int, heldin: np.ndarray, heldout: np.ndarray) -> None:
+        if part is TRAIN:
+            self._update_train(start, heldin, heldout)
+        else:
+            self._update_eval(start, heldin, heldout)
+
+    def _update_train(self, start: int, *rates: np.ndarray) -> None:
         stop = start + rates[0].shape[0]
         behavior = self._train_behavior[start:stop]
         keeps = [search.kept[start:stop] for search in self._searches]
@@ -175,7 +222,7 @@ class VelocityDecoding:
                 search.update(rows[kept.reshape(-1)])
 
     def _shifted(self, rates: Tuple[np.ndarray, ...], behavior: np.ndarray) -> np.ndarray:
-        """[rates, behavior, 1] - shift of every bin (trials * bins, rates + 3)."""
+        """[rates, behavior, 1] - shift of every bin (trials * bins, rates + columns + 1)."""
         n_rows = behavior.shape[0] * behavior.shape[1]
         if len(self._rows) < n_rows:
             self._rows = np.empty((n_rows, len(self._shift)))
@@ -189,32 +236,28 @@ class VelocityDecoding:
         rows[:, column] = 1.0
         return rows
 
-    def fit(self) -> None:
-        """Fit the decoders; :meth:`update_eval` does so if nobody did."""
-        for search in self._searches:
-            search.fit()
-        self._fitted = True
-
     @property
     def penalties(self) -> List[float]:
         """The penalty chosen for each decode mask."""
         return [search.penalty for search in self._searches]
 
-    def update_eval(self, start: int, *rates: np.ndarray) -> None:
-        """Take eval trials from ``start`` on: arrays (trials, bins, neurons), side by side."""
+    def _update_eval(self, start: int, *rates: np.ndarray) -> None:
         if not self._fitted:
-            self.fit()
+            for search in self._searches:
+                search.fit()
+            self._fitted = True
         stop = start + rates[0].shape[0]
         behavior = self._eval_behavior[start:stop]
         rows = self._shifted(rates, behavior)
-        truth = rows[:, -3:-1]
+        n_rates = rows.shape[1] - self._n_outputs - 1
+        truth = rows[:, n_rates:-1]
         kept = self._eval_kept[start:stop]
         for index, search in enumerate(self._searches):
             used = kept & self._eval_mask[start:stop, index, None]
             if not used.any():
                 continue
-            error = truth - rows[:, :-3] @ search.weights[:-1] - search.weights[-1]
-            squares = np.square(error).reshape(*used.shape, 2)
+            error = truth - rows[:, :n_rates] @ search.weights[:-1] - search.weights[-1]
+            squares = np.square(error).reshape(*used.shape, self._n_outputs)
             self._residual[index, start:stop] = np.where(used[..., None], squares, 0.0).sum(axis=1)
 
     def compute(self) -> float:
@@ -238,7 +281,7 @@ class VelocityDecoding:
         return self._eval_kept & self._eval_mask[:, index, None]
 
     def _sums(self) -> List[Tuple[np.ndarray, np.ndarray]]:
-        """Residuals by trial (trials, 2) and the total sum of squares (2,) of each mask."""
+        """Residuals by trial (trials, columns) and total sum of squares (columns,) by mask."""
         sums = []
         for index in range(len(self._searches)):
             rows = self._eval_behavior[self._used(index)]
@@ -301,9 +344,16 @@ def velocity_decoding(
         used = ~np.isnan(behavior[..., 0]) & mask.any(axis=1, keepdims=True)
         if not np.isfinite(rates[used]).all():
             raise ValueError("a rate that the decoder needs is NaN or infinite")
-    metric = VelocityDecoding(train_behavior, train_decode_mask, eval_behavior, eval_decode_mask)
-    metric.update_train(0, train_rates)
-    metric.update_eval(0, eval_rates)
+    metric = VelocityDecoding(
+        {
+            TRAIN_BEHAVIOR.name: train_behavior,
+            TRAIN_MASK.name: train_decode_mask,
+            EVAL_BEHAVIOR.name: eval_behavior,
+            EVAL_MASK.name: eval_decode_mask,
+        }
+    )
+    metric._update_train(0, train_rates)
+    metric._update_eval(0, eval_rates)
     return metric.compute()
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import Any, List, Mapping, Optional
 
 import numpy as np
 
+from ..arrays import EVAL, SPIKES, Axis, Kind, Part, TruthArray
+from .base import Metric, Used
 from .jackknife import jackknife_error
 
+#: is_eye, theta, is_short, ts, tp of each trial; a row of NaN is an outlier
+BEHAVIOR = TruthArray("eval_behavior", (Axis.EVAL_TRIALS, 5), Kind.NUMBERS)
 #: is_eye, theta, is_short: what makes a condition; tp is the last column
 CONDITION_COLUMNS = (0, 1, 2)
 
@@ -56,30 +60,49 @@ def neural_speeds(rates: np.ndarray, scored: np.ndarray) -> np.ndarray:
         return total / count
 
 
-class SpeedTpCorrelation:
-    """Gathers blocks of trials into :func:`speed_tp_correlation` and its standard error.
+class SpeedTpCorrelation(Metric):
+    """Gathers blocks of trials into :func:`speed_tp_correlation` and its standard error."""
 
-    Parameters
-    ----------
-    behavior : ndarray (eval trials, 5)
-        is_eye, theta, is_short, ts, tp.
-    """
+    key = "tp corr"
+    title = "produced-interval correlation"
+    unit = "Pearson r"
+    best = -1.0
+    truth = (SPIKES, BEHAVIOR)
+    parts = (EVAL,)
 
-    def __init__(self, behavior: np.ndarray) -> None:
+    def __init__(self, truth: Mapping[str, Any]) -> None:
+        behavior = truth[BEHAVIOR.name]
         self._members = condition_members(behavior)
         self._tp = behavior[:, -1]
+        self._scored: np.ndarray = ~np.isnan(truth[SPIKES.name][..., 0])
         self._speeds: List[np.ndarray] = []
 
-    def required_trials(self) -> np.ndarray:
-        """(trials,) bool, where rates are used: the members of conditions."""
-        used = np.zeros(len(self._tp), bool)
-        for trials in self._members:
-            used[trials] = True
-        return used
+    @classmethod
+    def unfit(cls, truth: Mapping[str, Any]) -> Optional[str]:
+        behavior = truth[BEHAVIOR.name]
+        members = condition_members(behavior)
+        scored = (~np.isnan(truth[SPIKES.name][..., 0])).sum(axis=1)
+        if not members:
+            return "no trial belongs to a condition"
+        for trials in members:
+            if len(trials) < 2:
+                return "a condition has fewer than two trials"
+            if not np.isfinite(behavior[trials, -1]).all():
+                return "tp is not finite in a trial of a condition"
+            if (scored[trials] < 2).any():
+                return "a trial of a condition has fewer than two scored bins"
+        return None
 
-    def update(self, rates: np.ndarray, scored: np.ndarray) -> None:
-        """Take the next trials: rates (trials, bins, neurons), scored (trials, bins)."""
-        self._speeds.append(neural_speeds(rates, scored))
+    def used(self, part: Part, start: int, stop: int) -> Optional[Used]:
+        members = np.zeros(len(self._tp), bool)
+        for trials in self._members:
+            members[trials] = True
+        used = (self._scored & members[:, None])[start:stop, :, None]
+        return used, used
+
+    def update(self, part: Part, start: int, heldin: np.ndarray, heldout: np.ndarray) -> None:
+        rates = np.concatenate([heldin, heldout], axis=2)
+        self._speeds.append(neural_speeds(rates, self._scored[start : start + len(rates)]))
 
     def compute(self) -> float:
         """Mean over conditions of Pearson's r; NaN where a condition's speeds are constant."""
@@ -148,6 +171,6 @@ def speed_tp_correlation(
         raise ValueError("no trial belongs to a condition")
     if any(len(trials) < 2 for trials in members):
         raise ValueError("a condition has fewer than two trials")
-    metric = SpeedTpCorrelation(eval_behavior)
-    metric.update(eval_rates, ~np.isnan(eval_spikes_heldout[..., 0]))
+    metric = SpeedTpCorrelation({SPIKES.name: eval_spikes_heldout, BEHAVIOR.name: eval_behavior})
+    metric.update(EVAL, 0, eval_rates, eval_rates[..., :0])
     return metric.compute()

@@ -1,0 +1,65 @@
+"""Co-smoothing: how well held-out neurons are predicted from held-in ones (co-bps)."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional
+
+import numpy as np
+
+from ..arrays import EVAL, SPIKES, Part
+from .base import Used
+from .likelihood import BitsPerSpike, check_scored
+
+
+class CoSmoothing(BitsPerSpike):
+    """:func:`bits_per_spike` of the held-out neurons."""
+
+    key = "co-bps"
+    title = "co-smoothing"
+    truth = (SPIKES,)
+    parts = (EVAL,)
+    not_negative = (EVAL.heldout,)
+
+    def __init__(self, truth: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._truth: np.ndarray = truth[SPIKES.name]
+
+    @classmethod
+    def unfit(cls, truth: Mapping[str, Any]) -> Optional[str]:
+        return None if np.nansum(truth[SPIKES.name]) > 0 else "there is no held-out spike"
+
+    def update(self, part: Part, start: int, heldin: np.ndarray, heldout: np.ndarray) -> None:
+        self.add(heldout, self._truth[start : start + len(heldout)])
+
+    def used(self, part: Part, start: int, stop: int) -> Optional[Used]:
+        return np.zeros((1, 1, 1), bool), ~np.isnan(self._truth[start:stop])
+
+
+def bits_per_spike(rates: np.ndarray, spikes: np.ndarray) -> float:
+    """Log-likelihood gain over each neuron's mean rate, in bits per spike.
+
+    Parameters
+    ----------
+    rates : ndarray (trials, bins, neurons)
+        Predicted spikes per bin, >= 0. Exact zeros count as 1e-9.
+    spikes : ndarray (trials, bins, neurons)
+        Counts; NaN marks bins that are not scored.
+
+    Returns
+    -------
+    float
+        0 is the mean-rate model; higher is better. -inf or NaN if there is no spike.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or a scored rate is negative or not finite.
+
+    References
+    ----------
+    Pei, Ye et al. 2021, arXiv:2109.04463, section 3.
+    """
+    check_scored(rates, spikes)
+    metric = CoSmoothing({SPIKES.name: spikes})
+    metric.add(rates, spikes)
+    return metric.compute()

@@ -1,0 +1,47 @@
+"""Forward prediction: spikes in the window that follows what a model has seen (fp-bps)."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional
+
+import numpy as np
+
+from ..arrays import FORWARD, Axis, Kind, Part, TruthArray
+from .base import Used
+from .likelihood import BitsPerSpike
+
+HELDIN = TruthArray(
+    "eval_spikes_heldin_forward", (Axis.EVAL_TRIALS, Axis.FORWARD_BINS, Axis.HELDIN), Kind.COUNTS
+)
+HELDOUT = TruthArray(
+    "eval_spikes_heldout_forward", (Axis.EVAL_TRIALS, Axis.FORWARD_BINS, Axis.HELDOUT), Kind.COUNTS
+)
+
+
+class ForwardPrediction(BitsPerSpike):
+    """``bits_per_spike`` of all neurons, held-in and held-out together, in the forward window."""
+
+    key = "fp-bps"
+    title = "forward prediction"
+    truth = (HELDIN, HELDOUT)
+    parts = (FORWARD,)
+    absent = "no forward predictions were submitted"
+    not_negative = FORWARD.arrays
+
+    def __init__(self, truth: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._n_heldin = truth[HELDIN.name].shape[2]
+        self._truth = np.concatenate([truth[HELDIN.name], truth[HELDOUT.name]], axis=2)
+
+    @classmethod
+    def unfit(cls, truth: Mapping[str, Any]) -> Optional[str]:
+        spikes = np.nansum(truth[HELDIN.name]) + np.nansum(truth[HELDOUT.name])
+        return None if spikes > 0 else "there is no spike in the forward window"
+
+    def update(self, part: Part, start: int, heldin: np.ndarray, heldout: np.ndarray) -> None:
+        rates = np.concatenate([heldin, heldout], axis=2)
+        self.add(rates, self._truth[start : start + len(rates)])
+
+    def used(self, part: Part, start: int, stop: int) -> Optional[Used]:
+        scored = ~np.isnan(self._truth[start:stop])
+        return scored[..., : self._n_heldin], scored[..., self._n_heldin :]
