@@ -25,7 +25,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import psutil
 
-from evaluation_script.suite import NLB21, Suite
+from evaluation_script.suites import DEFAULT_SUITE, Suite
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "bench"
@@ -46,12 +46,12 @@ scores = {f"{split}/{label}": value for entry in evaluate(annotation, submission
 """
 PROJECT = """
 from evaluation_script.main import score
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 card = score(annotation, submission, "test")
 scores = {}
 for name, group in card.groups.items():
-    dataset, _ = NLB21.groups()[name]
-    split = NLB21.split(dataset.board, group.bin_width_ms)
+    dataset, _ = DEFAULT_SUITE.groups()[name]
+    split = DEFAULT_SUITE.split(dataset.board, group.bin_width_ms)
     for key, score in group.scores.items():
         scores[f"{split}/{dataset.label_prefix}{key}"] = score.value
 """
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="no curve, no single core")
     options = parser.parse_args()
     print(machine(), "\n")
-    annotation, submission = data("full", NLB21)
+    annotation, submission = data("full", DEFAULT_SUITE)
     side_by_side(annotation, submission, options.repeats)
     if not options.quick:
         print("\nOn one core (taskset -c 0):")
@@ -210,10 +210,13 @@ def curve(repeats: int) -> None:
     """Seconds and memory over the number of training trials of mc_maze."""
     print("\nmc_maze alone, over the number of training trials:")
     print(f"{'':28}{'trials':>9}{'seconds':>13}{'x plain read':>14}{'peak PSS MiB':>14}")
-    maze = NLB21.datasets[0]
+    maze = DEFAULT_SUITE.datasets[0]
     for factor in (0.25, 0.5, 1.0, 2.0):
-        sizes = {phase: round(n * factor) for phase, n in maze.n_train.items()}
-        suite = replace(NLB21, datasets=(replace(maze, n_train=sizes),))
+        sizes = {phase: round(n * factor) for phase, n in maze.published.n_train.items()}
+        suite = replace(
+            DEFAULT_SUITE,
+            datasets=(replace(maze, published=replace(maze.published, n_train=sizes)),),
+        )
         paths = data(f"maze-{factor}", suite)
         ours, plain = [], []
         for _ in range(repeats):

@@ -17,7 +17,8 @@ from .files import file_identity, file_sha256
 from .metrics import Metric
 from .storage import resolve
 from .submission.layout import Layout
-from .suite import Dataset, MetricType, Suite
+from .suites import DEFAULT, Dataset, MetricType, Suite, SuiteError, find
+from .suites.session import SeriesBehavior
 
 logger = logging.getLogger(__name__)
 
@@ -48,17 +49,22 @@ class Annotation:
     ----------
     path : str or Path
         An HDF5 file in the reference's layout, or a pointer to one (see ``storage``).
-    suite : Suite
     phase : str
         The phase's codename; a root attribute ``phase`` that says otherwise is an error.
+    suite : Suite, optional
+        A root attribute ``suite`` that says otherwise is an error. Left out, the file says of which
+        suite it is.
 
     Raises
     ------
     AnnotationError
-        If the file is missing, unreadable, of another phase, or holds no dataset of the suite.
+        If the file is missing, unreadable, of another phase or an unknown suite, or holds no
+        dataset of the suite.
     """
 
-    def __init__(self, path: Union[str, os.PathLike[str]], suite: Suite, phase: str) -> None:
+    def __init__(
+        self, path: Union[str, os.PathLike[str]], phase: str, suite: Optional[Suite] = None
+    ) -> None:
         self._path = resolve(path, phase)
         try:
             self._identity = file_identity(self._path)
@@ -66,10 +72,13 @@ class Annotation:
         except OSError as error:
             raise host_error(f"cannot open {self._path}: {error}") from None
         try:
-            self._check_root(suite, phase)
-            self.layouts: Dict[str, Layout] = self._layouts(suite)
+            self._expect("phase", phase)
+            if suite is not None:
+                self._expect("suite", suite.name)
+            self.suite: Suite = suite or self._said_suite()
+            self.layouts: Dict[str, Layout] = self._layouts()
             if not self.layouts:
-                raise host_error(f"{self._path} holds no dataset of {suite.name}")
+                raise host_error(f"{self._path} holds no dataset of {self.suite.name}")
         except (KeyError, OSError, RuntimeError, ValueError) as error:
             self.close()
             raise host_error(f"{self._path} is damaged: {error!r}") from None
@@ -126,15 +135,20 @@ class Annotation:
         except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
             raise host_error(f"{self._path}, {group}: {error!r}") from None
 
-    def _check_root(self, suite: Suite, phase: str) -> None:
-        for name, expected in (("phase", phase), ("suite", suite.name)):
-            found = root_text(self._file, name)
-            if found is not None and found != expected:
-                raise host_error(f"{self._path} is of {name} {found}, expected {expected}")
+    def _expect(self, name: str, expected: str) -> None:
+        found = root_text(self._file, name)
+        if found is not None and found != expected:
+            raise host_error(f"{self._path} is of {name} {found}, expected {expected}")
 
-    def _layouts(self, suite: Suite) -> Dict[str, Layout]:
+    def _said_suite(self) -> Suite:
+        try:
+            return find(root_text(self._file, "suite") or DEFAULT)
+        except SuiteError as error:
+            raise host_error(f"{self._path}: {error}") from None
+
+    def _layouts(self) -> Dict[str, Layout]:
         layouts = {}
-        for group, (dataset, width) in suite.groups().items():
+        for group, (dataset, width) in self.suite.groups().items():
             if group not in self._file:
                 continue
             if not isinstance(self._file[group], h5py.Group):
@@ -159,6 +173,8 @@ def _sha256(path: Path, identity: tuple) -> str:
 def _layout(group: h5py.Group, dataset: Dataset, bin_width_ms: int) -> Layout:
     """What a submission must look like, from the shapes of the truth."""
     sizes: Dict[Axis, Optional[int]] = {}
+    if isinstance(dataset.behavior, SeriesBehavior):
+        sizes[Axis.BEHAVIOR] = dataset.behavior.width
     totals: List[int] = []
     for array in dict.fromkeys([SPIKES, *(a for metric in dataset.metrics for a in metric.truth)]):
         if array.name not in group:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .scorecard import GroupScores, Score, Scorecard
-from .suite import Dataset, MetricType, Phase, Suite
+from .suites import Dataset, MetricType, Phase, Suite
 from .text import plural
 
 SUBMISSION_RESULT_SCHEMA = "nlb-evalai/submission-result/1"
@@ -23,7 +23,7 @@ def _rows(
 ) -> Iterator[Tuple[str, str, List[Tuple[Dataset, MetricType, Optional[Score]]]]]:
     """(split, board, cells) of every board row that has at least one score."""
     for board in suite.boards():
-        for width in suite.bin_widths_ms:
+        for width in suite.board_widths(board):
             cells = []
             for dataset in suite.board_datasets(board):
                 group = card.groups.get(suite.group(dataset, width))
@@ -120,11 +120,10 @@ def board_notes(card: Scorecard, suite: Suite) -> List[str]:
     """Warnings about how EvalAI ranks what was submitted."""
     notes = []
     for _, board, cells in _rows(card, suite):
-        first_dataset, first_metric, first = cells[0]
-        if first is None:
-            label = first_dataset.label(first_metric)
+        dataset, metric = suite.ranking(board)
+        if (dataset, metric, None) in cells:
             notes.append(
-                f"{board}: without {label} (from {first_dataset.name}) the leaderboard "
+                f"{board}: without {dataset.label(metric)} (from {dataset.name}) the leaderboard "
                 "ranks this entry as 0"
             )
     return list(dict.fromkeys(notes))

@@ -10,7 +10,7 @@ from .errors import EvaluationError, InternalError
 from .files import PathLike
 from .scorecard import Scorecard
 from .scoring import score
-from .suite import NLB21, Suite
+from .suites import Suite, find
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,6 @@ def evaluate(
     user_submission_file : str
         The participant's HDF5 file.
     phase_codename : str
-        ``val`` or ``test``.
     **kwargs
         What else EvalAI passes (``submission_metadata``); not used.
 
@@ -49,7 +48,8 @@ def evaluate(
     failure: Optional[EvaluationError] = None
     try:
         card = score(test_annotation_file, user_submission_file, phase_codename)
-        answer = _answer(card, NLB21)
+        suite = find(card.suite)
+        answer = _answer(card, suite)
     except EvaluationError as error:
         failure = error
     except Exception:
@@ -60,7 +60,7 @@ def evaluate(
         )
     if failure is not None:
         raise failure.with_traceback(None) from None
-    print(leaderboard.text(card, NLB21))  # noqa: T201 - participants read stdout
+    print(leaderboard.text(card, suite))  # noqa: T201 - participants read stdout
     return answer
 
 

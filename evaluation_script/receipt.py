@@ -14,7 +14,7 @@ import numpy as np
 
 from .reader.sandbox import peak_memory_bytes
 from .scorecard import GroupScores
-from .suite import Suite
+from .suites import Suite
 
 SCHEMA = "nlb-evalai/receipt/1"
 

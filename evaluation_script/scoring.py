@@ -24,7 +24,7 @@ from .submission.plan import Block
 from .submission.stream import Progress, stream
 from .submission.structure import Inspection, inspect
 from .submission.upload import Upload
-from .suite import NLB21, Suite
+from .suites import Phase, Suite
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def score(
     user_submission_file: PathLike,
     phase_codename: str,
     *,
-    suite: Suite = NLB21,
+    suite: Optional[Suite] = None,
     limits: Optional[Limits] = None,
     progress: Optional[Progress] = None,
 ) -> Scorecard:
@@ -122,7 +122,8 @@ def score(
     test_annotation_file, user_submission_file : str or path
         The truth may be a pointer to private storage.
     phase_codename : str
-    suite : Suite
+    suite : Suite, optional
+        Left out, the truth says of which suite it is.
     limits : Limits, optional
         What reading the submission may cost.
     progress : callable, optional
@@ -138,17 +139,14 @@ def score(
         If the ground truth is at fault.
     """
     started = time.perf_counter()
-    try:
-        phase = suite.phase(phase_codename)
-    except KeyError:
-        logger.error("unknown phase %r", phase_codename)
-        raise InternalError("this phase is not set up; the organizers must mend it") from None
     with (
         # More threads would only take the reader's core: its inflating is what the wait is for.
         threadpool_limits(1),
         Upload(user_submission_file, limits) as upload,
-        Annotation(test_annotation_file, suite, phase.codename) as annotation,
+        Annotation(test_annotation_file, phase_codename, suite) as annotation,
     ):
+        suite = annotation.suite
+        phase = _phase(suite, phase_codename)
         with ReaderProcess(upload.descriptor, limits) as reader:
             inspection = inspect(reader, suite, annotation.layouts)
             audit = ValueAudit(phase.nan_where_unscored, inspection.not_negative)
@@ -169,6 +167,14 @@ def score(
         reader_peak_bytes,
     )
     return card
+
+
+def _phase(suite: Suite, codename: str) -> Phase:
+    try:
+        return suite.phase(codename)
+    except KeyError:
+        logger.error("suite %s has no phase %r", suite.name, codename)
+        raise InternalError("this phase is not set up; the organizers must mend it") from None
 
 
 def _score_groups(

@@ -7,10 +7,10 @@ numbers (what a participant can check without the truth).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable, List, Mapping, Optional, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ..arrays import PARTS, Axis, Part, RateArray
-from ..suite import Dataset, MetricType, Suite, expected_bins
+from ..suites import Dataset, MetricType, Suite
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,22 @@ def _must_be_there(readers: Iterable[MetricType]) -> bool:
     return any(not metric.absent for metric in readers)
 
 
-def official_layout(suite: Suite, phase: str, dataset: Dataset, bin_width_ms: int) -> Layout:
-    """The layout of the real benchmark, from the suite's published numbers."""
-    assert phase in {p.codename for p in suite.phases}
-    bins, forward = expected_bins(dataset, bin_width_ms)
+def published_layouts(suite: Suite, phase: str) -> Dict[str, Layout]:
+    """The layout of every group of the real benchmark, from the suite's published numbers."""
+    return {
+        group: _published(dataset, phase, width)
+        for group, (dataset, width) in suite.groups().items()
+    }
+
+
+def _published(dataset: Dataset, phase: str, bin_width_ms: int) -> Layout:
+    figures = dataset.published
     sizes: Mapping[Axis, Optional[int]] = {
-        Axis.TRAIN_TRIALS: dataset.n_train[phase],
-        Axis.EVAL_TRIALS: dataset.n_eval[phase],
-        Axis.BINS: bins,
-        Axis.FORWARD_BINS: forward,
-        Axis.HELDIN: dataset.n_heldin,
-        Axis.HELDOUT: dataset.n_heldout,
+        Axis.TRAIN_TRIALS: figures.n_train.get(phase),
+        Axis.EVAL_TRIALS: figures.n_eval.get(phase),
+        Axis.BINS: dataset.bins(bin_width_ms),
+        Axis.FORWARD_BINS: dataset.forward_bins(bin_width_ms),
+        Axis.HELDIN: figures.n_heldin,
+        Axis.HELDOUT: figures.n_heldout,
     }
     return Layout(dataset, bin_width_ms, sizes, dataset.metrics)

@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import PARTS, RATE_ARRAYS, TRAIN, Axis, Part, RateArray
 from ..errors import SubmissionError
 from ..reader.process import ReaderProcess
-from ..suite import Suite
+from ..suites import Suite
 from ..text import did_you_mean, printable
 from .layout import Layout
 from .plan import Block, blocks_of

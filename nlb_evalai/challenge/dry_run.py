@@ -13,7 +13,6 @@ from evaluation_script.annotation import Annotation
 from evaluation_script.arrays import Kind, RateArray
 from evaluation_script.storage import resolve
 from evaluation_script.submission.layout import Layout
-from evaluation_script.suite import NLB21
 from nlb_evalai.challenge.evalai.replica.worker import Replica
 from nlb_evalai.errors import ToolError
 from nlb_evalai.hdf5 import TrialWriter
@@ -88,7 +87,7 @@ def write_null_model(truth: Path, codename: str, out: Path) -> None:
             f"the ground truth of phase {codename} is no HDF5 file; give a submission to score "
             "with --submission FILE --phase PHASE"
         )
-    with Annotation(truth, NLB21, codename) as annotation:
+    with Annotation(truth, codename) as annotation:
         layouts = annotation.layouts
     with h5py.File(truth, "r") as source, h5py.File(out, "w") as target:
         for name, layout in layouts.items():

@@ -13,12 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.truth.build import Progress, Result
 
 Command = TypeVar("Command", bound=Callable[..., None])
-PHASES = click.Choice([phase.codename for phase in NLB21.phases])
-DATASETS = ", ".join(dataset.name for dataset in NLB21.datasets)
+PHASES = click.Choice([phase.codename for phase in DEFAULT_SUITE.phases])
+DATASETS = ", ".join(dataset.name for dataset in DEFAULT_SUITE.datasets)
 
 
 def session_options(command: Command) -> Command:

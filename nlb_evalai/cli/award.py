@@ -8,7 +8,7 @@ from typing import List, Optional
 
 import click
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.competition.award.decide import make_award
 from nlb_evalai.competition.award.decisions import Override, read_judges, read_overrides
 from nlb_evalai.competition.award.explain import explained, ranks_csv, sentence, usd
@@ -44,7 +44,7 @@ def award(
     """
     rulebook = load_rules(rules)
     title = rulebook.suite.phase(rulebook.phase).title
-    with Store(store_path, suite=NLB21.name) as store:
+    with Store(store_path, suite=DEFAULT_SUITE.name) as store:
         if not store.current(rulebook.phase):
             held = ", ".join(f"{n} of {phase}" for phase, n in store.phases().items()) or "nothing"
             raise ToolError(f"{store_path}: no submission of phase {rulebook.phase}; found {held}")

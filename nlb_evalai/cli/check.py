@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.submission.check import CheckReport, check_submission
 
 
@@ -21,7 +21,7 @@ from nlb_evalai.submission.check import CheckReport, check_submission
 @click.option(
     "--phase",
     required=True,
-    type=click.Choice([phase.codename for phase in NLB21.phases]),
+    type=click.Choice([phase.codename for phase in DEFAULT_SUITE.phases]),
     help="The phase it is meant for.",
 )
 @click.option(

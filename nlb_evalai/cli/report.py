@@ -11,7 +11,7 @@ from typing import Any, Dict, Optional
 import click
 import jsonschema
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.competition.award.decide import SCHEMA, changed_since
 from nlb_evalai.competition.award.standing import listed
 from nlb_evalai.competition.report.render import write_report
@@ -48,7 +48,7 @@ def report(
     codename = phase or (decided["rules"]["phase"] if decided else "test")
     if decided and codename != decided["rules"]["phase"]:
         raise ToolError(f"--phase {codename}: the award is for phase {decided['rules']['phase']}")
-    with Store(store_path, suite=NLB21.name) as store:
+    with Store(store_path, suite=DEFAULT_SUITE.name) as store:
         if codename not in store.phases():
             held = ", ".join(f"{n} of {one}" for one, n in store.phases().items()) or "nothing"
             raise ToolError(f"{store_path}: no submission of phase {codename}; found {held}")
@@ -58,7 +58,7 @@ def report(
                 f"{award_dir}: scores changed since this award: run `award` again; of entries "
                 f"{listed(changed)}"
             )
-        view = make_view(store, NLB21, codename, decided, changes)
+        view = make_view(store, DEFAULT_SUITE, codename, decided, changes)
     for path in write_report(view, out):
         click.echo(f"written: {path}")
     for moved in view.changes or ():
@@ -91,7 +91,7 @@ def _award(folder: Path) -> Dict[str, Any]:
         raise ToolError(
             f"{path}: {where}: {shorten(fault.message, 200)}; `nlb-evalai award` writes it anew"
         )
-    missing = [one.name for one in NLB21.datasets if one.name not in found["rankings"]]
+    missing = [one.name for one in DEFAULT_SUITE.datasets if one.name not in found["rankings"]]
     if missing:
         raise ToolError(f"{path}: rankings: expected {', '.join(missing)} too")
     result: Dict[str, Any] = found

@@ -7,7 +7,7 @@ from typing import Tuple
 
 import click
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.sample.files import MODELS, SCALES, write_sample
 
 
@@ -17,7 +17,7 @@ from nlb_evalai.sample.files import MODELS, SCALES, write_sample
 @click.option(
     "--phase",
     "phases",
-    type=click.Choice([phase.codename for phase in NLB21.phases]),
+    type=click.Choice([phase.codename for phase in DEFAULT_SUITE.phases]),
     multiple=True,
     help="Only this phase; may be given again.  [default: both]",
 )

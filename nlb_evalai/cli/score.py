@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.competition.batch.cluster import run_cluster
 from nlb_evalai.competition.batch.pool import run_pool
 from nlb_evalai.competition.batch.run import Runner, Tally, run_batch
@@ -83,9 +83,9 @@ def score(
     for a reason that may pass (run the same command again), with 130 when interrupted.
     """
     try:
-        title = NLB21.phase(phase).title
+        title = DEFAULT_SUITE.phase(phase).title
     except KeyError:
-        known = ", ".join(one.codename for one in NLB21.phases)
+        known = ", ".join(one.codename for one in DEFAULT_SUITE.phases)
         raise click.BadParameter(f"found {phase!r}, expected one of {known}") from None
     if address and workers:
         raise click.UsageError("--workers is for this machine: leave it out with --dask")
@@ -99,7 +99,7 @@ def score(
         runner = partial(run_pool, workers=min(workers or _cores(), len(found.sources)))
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     failures: List[Outcome] = []
-    with Store(store_path, suite=NLB21.name, write=True) as store:
+    with Store(store_path, suite=DEFAULT_SUITE.name, write=True) as store:
         with _progress(console) as progress:
             bar = progress.add_task("scoring", total=len(found.sources))
 

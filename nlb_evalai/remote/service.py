@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.errors import ToolError
 from nlb_evalai.remote.client import Client, Timing
 from nlb_evalai.remote.health import Health
@@ -60,7 +60,7 @@ def find_annotations(given: List[str]) -> Mapping[str, Path]:
     ToolError
         Naming all that is missing, of no phase, or there twice.
     """
-    known = [phase.codename for phase in NLB21.phases]
+    known = [phase.codename for phase in DEFAULT_SUITE.phases]
     found: Dict[str, Path] = {}
     problems: List[str] = []
     for item in given:

@@ -12,17 +12,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import h5py
 import numpy as np
 
-from evaluation_script.metrics import VelocityDecoding
-from evaluation_script.suite import NLB21, Dataset, Phase, Suite
+from evaluation_script.metrics.psth_match import PSTH
+from evaluation_script.suites import DEFAULT_SUITE, Dataset, Phase, Suite
+from evaluation_script.suites.session import SeriesBehavior
+from evaluation_script.suites.suite import Published
 from nlb_evalai.errors import ToolError
 from nlb_evalai.hdf5 import TrialWriter, written_whole
 from nlb_evalai.sample.models import SmoothingModel, mean_counts
-from nlb_evalai.sample.simulation import TRAITS, Block, Session, Traits
+from nlb_evalai.sample.simulation import Block, Session
 
 SCALES = ("small", "full")
 #: Best first: the order in which the boards must rank them on every dataset.
@@ -36,17 +38,6 @@ _SAMPLE = "embedded sample"
 #: each (trials, bins, held-in + held-out)
 Model = Callable[[Block, int], Tuple[np.ndarray, np.ndarray]]
 
-# dataset -> trials of train, val, test, and PSTH conditions, at small scale
-_SMALL: Mapping[str, Tuple[int, int, int, int]] = {
-    "mc_maze": (36, 16, 18, 6),
-    "mc_rtt": (36, 17, 19, 0),
-    "area2_bump": (36, 18, 20, 6),
-    "dmfc_rsg": (48, 58, 60, 16),
-    "mc_maze_large": (34, 16, 18, 6),
-    "mc_maze_medium": (30, 15, 17, 6),
-    "mc_maze_small": (26, 14, 16, 6),
-}
-
 
 @dataclass(frozen=True)
 class SamplePaths:
@@ -56,42 +47,48 @@ class SamplePaths:
     submissions: Dict[str, Dict[str, Path]]
 
 
-def small_suite(suite: Suite = NLB21) -> Suite:
+def small_suite(suite: Suite = DEFAULT_SUITE) -> Suite:
     """The suite with few trials and few units; bins, metrics and splits stay as they are."""
-    train, val, test, _ = zip(*(_small(dataset) for dataset in suite.datasets))
-    datasets = []
-    for i, dataset in enumerate(suite.datasets):
-        counts = {"train": train[i], "val": val[i], "test": test[i]}
-        datasets.append(
-            replace(
-                dataset,
-                n_heldin=max(dataset.n_heldin // 8, 10),
-                n_heldout=max(dataset.n_heldout // 8, 3),
-                n_train={
-                    phase.codename: sum(counts.get(split, 12) for split in phase.train_splits)
-                    for phase in suite.phases
-                },
-                n_eval={phase.codename: counts.get(phase.eval_split, 12) for phase in suite.phases},
-            )
-        )
-    return replace(suite, datasets=tuple(datasets))
+    return replace(suite, datasets=tuple(_small(suite, dataset) for dataset in suite.datasets))
 
 
-def _small(dataset: Dataset) -> Tuple[int, int, int, int]:
-    return _SMALL.get(dataset.name, (24, 12, 14, 6))
+def _small(suite: Suite, dataset: Dataset) -> Dataset:
+    trained = {split for phase in suite.phases for split in phase.train_splits}
+    trials = {split: 24 if split in trained else 12 for split in suite.all_splits()}
+    trials.update(dataset.simulation.trials)
+    figures = Published(
+        n_heldin=_few(dataset.published.n_heldin, 10),
+        n_heldout=_few(dataset.published.n_heldout, 3),
+        n_train={p.codename: sum(trials[split] for split in p.train_splits) for p in suite.phases},
+        n_eval={p.codename: trials[p.eval_split] for p in suite.phases},
+    )
+    return replace(dataset, published=figures, simulation=replace(dataset.simulation, full=trials))
 
 
-def make_sessions(scale: str = "small", *, suite: Suite = NLB21, seed: int = 0) -> List[Session]:
-    """One simulated session per dataset of ``suite``; at ``full`` scale in the official shapes."""
+def _few(neurons: Optional[int], least: int) -> int:
+    """An eighth of the published number, which may be 0 or unknown."""
+    return 0 if neurons == 0 else max((neurons or 0) // 8, least)
+
+
+def make_sessions(
+    scale: str = "small", *, suite: Suite = DEFAULT_SUITE, seed: int = 0
+) -> List[Session]:
+    """One simulated session per dataset of ``suite``; at ``full`` scale in the published shapes.
+
+    Raises
+    ------
+    ValueError
+        For a scale that does not exist.
+    ToolError
+        If a shape is published nowhere and the suite's simulation does not give it.
+    """
     if scale not in SCALES:
         raise ValueError(f"scale: found {scale!r}, expected one of {', '.join(SCALES)}")
-    if scale == "full":
-        return [
-            Session(suite, dataset, TRAITS.get(dataset.name, Traits()).conditions, seed)
-            for dataset in suite.datasets
-        ]
-    reduced = small_suite(suite)
-    return [Session(reduced, dataset, _small(dataset)[3], seed) for dataset in reduced.datasets]
+    chosen = small_suite(suite) if scale == "small" else suite
+    return [
+        Session(chosen, dataset, dataset.simulation.conditions[SCALES.index(scale)], seed)
+        for dataset in chosen.datasets
+    ]
 
 
 def write_sample(
@@ -100,7 +97,7 @@ def write_sample(
     scale: str = "small",
     phases: Optional[Sequence[str]] = None,
     models: Optional[Sequence[str]] = None,
-    suite: Suite = NLB21,
+    suite: Suite = DEFAULT_SUITE,
     seed: int = 0,
     report: Callable[[str], None] = lambda path: None,
 ) -> SamplePaths:
@@ -202,14 +199,14 @@ def _write_rates(
     forward: bool,
 ) -> None:
     n_trials = sum(session.sizes[split] for split in splits)
-    n_heldin = session.dataset.n_heldin
-    for width in session.suite.bin_widths_ms:
+    n_heldin = session.n_heldin
+    for width in session.bin_widths_ms:
         group = file.require_group(session.suite.group(session.dataset, width))
         writers: Dict[str, TrialWriter] = {}
         for block in session.blocks(splits):
             rates, rates_forward = predict(block, width)
             arrays = {"heldin": rates[:, :, :n_heldin], "heldout": rates[:, :, n_heldin:]}
-            if part == "eval" and forward:
+            if part == "eval" and forward and session.forward_ms:
                 arrays["heldin_forward"] = rates_forward[:, :, :n_heldin]
                 arrays["heldout_forward"] = rates_forward[:, :, n_heldin:]
             for name, values in arrays.items():
@@ -236,25 +233,37 @@ def write_annotations(
         file.attrs["rules_version"] = suite.rules_version
         file.attrs[ORIGIN] = origin
         for session in sessions:
-            for width in suite.bin_widths_ms:
+            for width in session.bin_widths_ms:
                 group = file.create_group(suite.group(session.dataset, width))
                 _write_spikes(group, session, phase, width)
-                _write_behavior(group, session, phase, width)
-                if session.has_psth:
+                if session.dataset.behavior is not None:
+                    _write_behavior(group, session, phase, width)
+                if any(PSTH in metric.truth for metric in session.dataset.metrics):
                     _write_psth(group, session, phase, width)
+                _check_complete(group, session.dataset)
+
+
+def _check_complete(group: h5py.Group, dataset: Dataset) -> None:
+    for metric in dataset.metrics:
+        for array in metric.truth:
+            if array.default is None and array.name not in group:
+                raise ToolError(
+                    f"{dataset.name}: the sample has no {array.name}, which {metric.key} reads: "
+                    "leave the metric out, or change the dataset's behavior, forward_ms or "
+                    "Simulation so that it is simulated"
+                )
 
 
 def _write_spikes(group: h5py.Group, session: Session, phase: Phase, width: int) -> None:
-    n_trials, n_heldin = session.sizes[phase.eval_split], session.dataset.n_heldin
+    n_trials, n_heldin = session.sizes[phase.eval_split], session.n_heldin
     writers: Dict[str, TrialWriter] = {}
     for block in session.blocks([phase.eval_split]):
         spikes, forward = block.window(block.spikes, width)
         spikes[~block.scored(width)] = np.nan
-        arrays = {
-            "eval_spikes_heldin_forward": forward[:, :, :n_heldin],
-            "eval_spikes_heldout": spikes[:, :, n_heldin:],
-            "eval_spikes_heldout_forward": forward[:, :, n_heldin:],
-        }
+        arrays = {"eval_spikes_heldout": spikes[:, :, n_heldin:]}
+        if session.forward_ms:
+            arrays["eval_spikes_heldin_forward"] = forward[:, :, :n_heldin]
+            arrays["eval_spikes_heldout_forward"] = forward[:, :, n_heldin:]
         for name, values in arrays.items():
             if name not in writers:
                 writers[name] = TrialWriter(group, name, (n_trials, *values.shape[1:]))
@@ -266,7 +275,7 @@ def _write_spikes(group: h5py.Group, session: Session, phase: Phase, width: int)
 def _write_behavior(group: h5py.Group, session: Session, phase: Phase, width: int) -> None:
     for part, splits in (("train", phase.train_splits), ("eval", (phase.eval_split,))):
         trials = [session.trials(split) for split in splits]
-        if VelocityDecoding in session.dataset.metrics:
+        if isinstance(session.dataset.behavior, SeriesBehavior):
             behavior = np.concatenate([block.velocity(width) for block in session.blocks(splits)])
         else:
             behavior = np.concatenate([one.timing for one in trials])

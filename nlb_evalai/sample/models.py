@@ -35,10 +35,10 @@ def mean_counts(session: Session, splits: Sequence[str]) -> Callable[[Block, int
         scored = block.scored(session.fine_ms)
         totals += spikes[scored].sum(axis=0), forward.sum(axis=(0, 1))
         bins += int(scored.sum()), forward.shape[0] * forward.shape[1]
-    per_ms = totals / bins[:, None] / session.fine_ms
+    per_ms = totals / np.maximum(bins, 1)[:, None] / session.fine_ms
 
     def predict(block: Block, bin_width_ms: int) -> Rates:
-        lengths = (session.dataset.window_ms, session.dataset.forward_ms)
+        lengths = (session.dataset.window_ms, session.forward_ms)
         window, forward = (
             np.broadcast_to(
                 rate * bin_width_ms, (block.n_trials, ms // bin_width_ms, session.n_units)
@@ -75,23 +75,24 @@ class SmoothingModel:
 
     def _inputs(self, block: Block, width: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         spikes, forward = block.window(block.spikes, width)
-        n_heldin = self._session.dataset.n_heldin
+        n_heldin = self._session.n_heldin
         smooth = smoothing_matrix(spikes.shape[1], width)
         return smooth @ spikes[:, :, :n_heldin], spikes[:, :, n_heldin:], forward
 
     def _fit(self, width: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-        dataset, n_units = self._session.dataset, self._session.n_units
-        size = dataset.n_heldin + 1
+        session, n_units = self._session, self._session.n_units
+        size = session.n_heldin + 1
         gram, gram_last = np.zeros((size, size)), np.zeros((size, size))
-        cross, cross_last = np.zeros((size, dataset.n_heldout)), np.zeros((size, n_units))
+        cross, cross_last = np.zeros((size, session.n_heldout)), np.zeros((size, n_units))
         for block in self._session.blocks(self._splits):
             heldin, heldout, forward = self._inputs(block, width)
-            inputs = _with_constant(heldin.reshape(-1, dataset.n_heldin))
+            inputs = _with_constant(heldin.reshape(-1, session.n_heldin))
             last = _with_constant(heldin[:, -1])
             gram += inputs.T @ inputs
-            cross += inputs.T @ heldout.reshape(-1, dataset.n_heldout)
+            cross += inputs.T @ heldout.reshape(-1, session.n_heldout)
             gram_last += last.T @ last
-            cross_last += last.T @ forward.mean(axis=1)
+            if session.forward_ms:
+                cross_last += last.T @ forward.mean(axis=1)
         mean = np.concatenate([gram[-1, :-1], cross[-1]]) / gram[-1, -1]
         to_heldout, to_forward = _ridge(gram, cross, 0.1), _ridge(gram_last, cross_last, 2.0)
         return to_heldout, to_forward, FLOOR * mean

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Dict, Iterator, Mapping, Sequence, Tuple
+from functools import lru_cache, reduce
+from math import gcd
+from typing import Dict, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 
-from evaluation_script.metrics import PsthMatch, SpeedTpCorrelation
-from evaluation_script.suite import Dataset, Suite
+from evaluation_script.suites import Dataset, Suite
+from evaluation_script.suites.session import SeriesBehavior, TrialBehavior
+from nlb_evalai.errors import ToolError
 
 #: Trials simulated at a time; the memory of everything here is a few blocks.
 BLOCK_TRIALS = 64
@@ -23,37 +25,31 @@ BLOCK_TRIALS = 64
 MAX_JITTER_MS = 300
 
 
-@dataclass(frozen=True)
-class Traits:
-    """What a simulated dataset has beyond its shapes.
-
-    ``conditions`` counts PSTH conditions (0: every trial is its own movement); ``variability``
-    is the spread of single trials around their condition, in units of the spread of conditions.
-    """
-
-    conditions: int = 27
-    variability: float = 0.35
-    mean_rate_hz: float = 25.0
-    decoders: int = 1
-    psth_cut_ms: int = 0
-    gaps_in_behavior: bool = False
-
-
-TRAITS: Mapping[str, Traits] = {
-    "mc_rtt": Traits(conditions=0, variability=1.0, gaps_in_behavior=True),
-    "area2_bump": Traits(conditions=16, decoders=2, psth_cut_ms=60),
-    "dmfc_rsg": Traits(conditions=40, variability=0.1),
-}
-
-
 def split_sizes(suite: Suite, dataset: Dataset) -> Dict[str, int]:
-    """Trials of each split (``train``, ``val``, ``test``), from the counts of the phases."""
-    sizes = {phase.eval_split: dataset.n_eval[phase.codename] for phase in suite.phases}
+    """Trials of each split, from the published counts of the phases, else from the simulation's.
+
+    Raises
+    ------
+    ToolError
+        If neither tells.
+    """
+    figures = dataset.published
+    sizes: Dict[str, int] = dict(dataset.simulation.full)
+    for phase in suite.phases:
+        if phase.codename in figures.n_eval:
+            sizes.setdefault(phase.eval_split, figures.n_eval[phase.codename])
     for phase in suite.phases:
         unknown = [split for split in phase.train_splits if split not in sizes]
-        known = sum(sizes.get(split, 0) for split in phase.train_splits)
-        for split in unknown:
-            sizes[split] = (dataset.n_train[phase.codename] - known) // len(unknown)
+        if unknown and phase.codename in figures.n_train:
+            known = sum(sizes.get(split, 0) for split in phase.train_splits)
+            for split in unknown:
+                sizes[split] = (figures.n_train[phase.codename] - known) // len(unknown)
+    missing = [split for split in suite.all_splits() if split not in sizes]
+    if missing:
+        raise ToolError(
+            f"{dataset.name}: the trials of split {' and '.join(missing)} are published nowhere: "
+            "give them as full=... of the dataset's Simulation"
+        )
     return sizes
 
 
@@ -67,6 +63,12 @@ class Trials:
     jitter_uniform: np.ndarray
     #: (trials, 5): is_eye, theta, is_short, ts and tp in ms; timing datasets only
     timing: np.ndarray
+
+
+def _known(dataset: Dataset, name: str, figure: Optional[int]) -> int:
+    if figure is None:
+        raise ToolError(f"{dataset.name}: {name} is published nowhere, so it cannot be simulated")
+    return figure
 
 
 class Session:
@@ -86,12 +88,15 @@ class Session:
         self.suite = suite
         self.dataset = dataset
         self.seed = seed
-        self.traits = TRAITS.get(dataset.name, Traits())
+        self.traits = dataset.simulation
         self.n_conditions = conditions
-        self.is_timing = SpeedTpCorrelation in dataset.metrics
-        self.has_psth = PsthMatch in dataset.metrics
-        self.fine_ms = min(suite.bin_widths_ms)
-        self.n_units = dataset.n_heldin + dataset.n_heldout
+        self.is_timing = isinstance(dataset.behavior, TrialBehavior)
+        self.bin_widths_ms = suite.bin_widths(dataset)
+        self.fine_ms = reduce(gcd, self.bin_widths_ms)
+        self.forward_ms = dataset.forward_ms or 0
+        self.n_heldin = _known(dataset, "n_heldin", dataset.published.n_heldin)
+        self.n_heldout = _known(dataset, "n_heldout", dataset.published.n_heldout)
+        self.n_units = self.n_heldin + self.n_heldout
         self.sizes = split_sizes(suite, dataset)
         self._draw_population()
         # A few blocks are kept: at small scale that is the whole session.
@@ -114,7 +119,10 @@ class Session:
         spread = np.exp(0.4 * rng.standard_normal(self.n_units))
         rate_hz = self.traits.mean_rate_hz * spread
         self.log_base = np.log(rate_hz * self.fine_ms / 1000) - 0.3
-        self.readout = 80 * rng.standard_normal((self.traits.decoders, n_latents, 2))
+        behavior = self.dataset.behavior
+        # Drawn for timing datasets, too: what follows must not depend on it.
+        width = behavior.width if isinstance(behavior, SeriesBehavior) else 2
+        self.readout = 80 * rng.standard_normal((self.traits.decoders, n_latents, width))
         shape = (max(self.n_conditions, 1), self.n_planes)
         self.condition_state = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
         if self.is_timing:
@@ -136,7 +144,7 @@ class Session:
     def n_fine(self) -> int:
         """Fine bins simulated of a trial: window, longest jitter, forward window."""
         jitter_ms = MAX_JITTER_MS if self.is_timing else 0
-        return (self.dataset.window_ms + jitter_ms + self.dataset.forward_ms) // self.fine_ms
+        return (self.dataset.window_ms + jitter_ms + self.forward_ms) // self.fine_ms
 
     def _make_trials(self, split: str) -> Trials:
         rng = self._rng("trials", split)
@@ -241,7 +249,7 @@ class Block:
         return self._spikes
 
     def velocity(self, bin_width_ms: int) -> np.ndarray:
-        """(trials, bins, 2) in mm/s at the start of each bin; NaN where not recorded."""
+        """(trials, bins, columns) in mm/s at the start of each bin; NaN where not recorded."""
         session = self.session
         step = bin_width_ms // session.fine_ms
         latents = self._latents[:, : session.n_window]
@@ -269,9 +277,10 @@ class Block:
         session = self.session
         factor = bin_width_ms // session.fine_ms
         n, n_fine, units = fine.shape
-        sums = fine.reshape(n, n_fine // factor, factor, units).sum(axis=2, dtype=np.float64)
+        whole = fine[:, : n_fine // factor * factor]
+        sums = whole.reshape(n, -1, factor, units).sum(axis=2, dtype=np.float64)
         length = session.dataset.window_ms // bin_width_ms
-        forward = session.dataset.forward_ms // bin_width_ms
+        forward = session.forward_ms // bin_width_ms
         jitter = session.jitter(self.split, bin_width_ms)[self.trials]
         if jitter.any():
             index = jitter[:, None] + np.arange(length + forward)

@@ -14,20 +14,9 @@ from numpy.typing import NDArray
 from scipy import signal
 from sklearn.linear_model import Ridge
 
-from evaluation_script.suite import NLB21, Suite
+from evaluation_script.suites import DEFAULT_SUITE, Dataset, Suite
 from nlb_evalai.truth.build import Progress, Result, Sources, write_trials
 
-#: Kernel's standard deviation in ms, as in the reference's smoothing baseline.
-_KERNEL_SD_MS: Mapping[str, int] = {
-    "mc_maze": 50,
-    "mc_rtt": 30,
-    "area2_bump": 30,
-    "dmfc_rsg": 60,
-    "mc_maze_large": 40,
-    "mc_maze_medium": 60,
-    "mc_maze_small": 60,
-}
-_DEFAULT_SD_MS = 50
 #: Added before the logarithm, as in the reference.
 _LOG_OFFSET = 1e-4
 _RIDGE_PENALTY = 100.0
@@ -40,7 +29,7 @@ def build_baseline(
     phase: str,
     sources: Sources,
     out: Path,
-    suite: Suite = NLB21,
+    suite: Suite = DEFAULT_SUITE,
     seed: int = 0,
     progress: Optional[Progress] = None,
 ) -> Result:
@@ -55,14 +44,14 @@ def build_baseline(
 
 
 def smoothing_rates(
-    dataset: str, bin_width_ms: int, inputs: Mapping[str, NDArray]
+    dataset: Dataset, bin_width_ms: int, inputs: Mapping[str, NDArray]
 ) -> Dict[str, NDArray[np.float32]]:
     """Submission arrays of one group, from its model inputs.
 
     Parameters
     ----------
-    dataset : str
-        Decides the width of the kernel.
+    dataset : Dataset
+        Gives the width of the kernel.
     bin_width_ms : int
     inputs : mapping
         ``train_spikes_heldin``, ``train_spikes_heldout``, ``eval_spikes_heldin``, in spikes
@@ -73,7 +62,7 @@ def smoothing_rates(
     dict
         ``train_`` and ``eval_rates_heldin`` and ``_heldout``, in spikes per bin, > 0.
     """
-    sd_bins = _KERNEL_SD_MS.get(dataset, _DEFAULT_SD_MS) / bin_width_ms
+    sd_bins = dataset.kernel_sd_ms / bin_width_ms
     train = _smooth(np.nan_to_num(inputs["train_spikes_heldin"]), sd_bins)
     evaluate = _smooth(np.nan_to_num(inputs["eval_spikes_heldin"]), sd_bins)
     heldout = np.nan_to_num(inputs["train_spikes_heldout"])

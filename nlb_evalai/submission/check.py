@@ -13,12 +13,12 @@ from evaluation_script.errors import LimitError, SubmissionError
 from evaluation_script.reader.process import ReaderProcess
 from evaluation_script.scoring import GroupScorer
 from evaluation_script.submission.audit import ValueAudit
-from evaluation_script.submission.layout import Layout, official_layout
+from evaluation_script.submission.layout import published_layouts
 from evaluation_script.submission.plan import Block
 from evaluation_script.submission.stream import Progress, stream
 from evaluation_script.submission.structure import Inspection, inspect
 from evaluation_script.submission.upload import Upload
-from evaluation_script.suite import NLB21, Suite
+from evaluation_script.suites import DEFAULT_SUITE, Suite
 
 
 @dataclass
@@ -60,7 +60,7 @@ def check_submission(
     phase_codename: str,
     annotations: Optional[Path] = None,
     *,
-    suite: Suite = NLB21,
+    suite: Suite = DEFAULT_SUITE,
     progress: Optional[Progress] = None,
 ) -> CheckReport:
     """Check structure and values of a submission as the server does.
@@ -87,9 +87,9 @@ def check_submission(
     against = "official shapes" if annotations is None else str(annotations)
     report = CheckReport(str(submission), phase_codename, against)
     phase = suite.phase(phase_codename)
-    annotation = None if annotations is None else Annotation(annotations, suite, phase_codename)
+    annotation = None if annotations is None else Annotation(annotations, phase_codename, suite)
     try:
-        layouts = annotation.layouts if annotation else _official(suite, phase_codename)
+        layouts = annotation.layouts if annotation else published_layouts(suite, phase_codename)
         with Upload(submission) as upload, ReaderProcess(upload.descriptor) as reader:
             inspection = inspect(reader, suite, layouts)
             audit = ValueAudit(phase.nan_where_unscored, inspection.not_negative)
@@ -120,13 +120,6 @@ def check_submission(
         if annotation is not None:
             annotation.close()
     return report
-
-
-def _official(suite: Suite, phase: str) -> Dict[str, Layout]:
-    return {
-        group: official_layout(suite, phase, dataset, width)
-        for group, (dataset, width) in suite.groups().items()
-    }
 
 
 def _nowhere(block: Block) -> List[np.ndarray]:

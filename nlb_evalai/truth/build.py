@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation_script.suite import NLB21, Dataset, Suite
+from evaluation_script.suites import DEFAULT_SUITE, Dataset, Suite
 from nlb_evalai.errors import ToolError
 from nlb_evalai.hdf5 import written_whole
 from nlb_evalai.truth.errors import AnnotationFileError, SessionError
@@ -19,14 +19,14 @@ from nlb_evalai.truth.files import write_arrays, write_provenance
 from nlb_evalai.truth.inputs import build_inputs
 from nlb_evalai.truth.nwb import read_nwb
 from nlb_evalai.truth.recording import Recording, join
-from nlb_evalai.truth.sessions import RULES, fitting
+from nlb_evalai.truth.sessions import fitting
 from nlb_evalai.truth.targets import Selection, build_targets
 from nlb_evalai.truth.verify import check_file
 
 #: dataset name -> the files of its session, in order
 Sources = Mapping[str, Sequence[Path]]
 #: (dataset, bin width in ms, inputs by name) -> arrays of a submission by name
-Model = Callable[[str, int, Mapping[str, NDArray]], Mapping[str, NDArray]]
+Model = Callable[[Dataset, int, Mapping[str, NDArray]], Mapping[str, NDArray]]
 
 
 class Progress:
@@ -61,7 +61,7 @@ class Result:
     notes: List[str]
 
 
-def parse_sources(entries: Sequence[str], suite: Suite = NLB21) -> Dict[str, List[Path]]:
+def parse_sources(entries: Sequence[str], suite: Suite = DEFAULT_SUITE) -> Dict[str, List[Path]]:
     """``NAME=PATH`` -> the files of each dataset, in the suite's order.
 
     PATH is a file, a folder (all its ``.nwb`` files, sorted by name), or a pattern such as
@@ -74,7 +74,7 @@ def parse_sources(entries: Sequence[str], suite: Suite = NLB21) -> Dict[str, Lis
     """
     found: Dict[str, List[Path]] = {}
     problems: List[str] = []
-    names = [dataset.name for dataset in suite.datasets if dataset.name in RULES]
+    names = [dataset.name for dataset in suite.datasets if dataset.session is not None]
     for entry in entries:
         name, separator, text = entry.partition("=")
         if not separator or not text:
@@ -102,7 +102,7 @@ def _session_files(path: Path) -> List[Path]:
     return []
 
 
-def load_session(dataset: str, paths: Sequence[Path]) -> Recording:
+def load_session(dataset: Dataset, paths: Sequence[Path]) -> Recording:
     """A dataset's session, from its files.
 
     Raises
@@ -110,7 +110,7 @@ def load_session(dataset: str, paths: Sequence[Path]) -> Recording:
     SessionError
         If a file cannot be read, or is no session of this dataset.
     """
-    keep = RULES[dataset].series
+    keep = dataset.series
     return join([read_nwb(path, keep) for path in paths], paths)
 
 
@@ -118,7 +118,7 @@ def build_annotations(
     phase: str,
     sources: Sources,
     out: Path,
-    suite: Suite = NLB21,
+    suite: Suite = DEFAULT_SUITE,
     seed: int = 0,
     progress: Optional[Progress] = None,
     force: bool = False,
@@ -144,12 +144,12 @@ def build_annotations(
             digests[dataset.name] = recording.sources
             n_units = len(recording.heldin) + len(recording.heldout)
             progress.step(f"{dataset.name}: trial averages", n_units)
-            with _naming(dataset.name, recording):
+            with _naming(dataset.name, suite, recording):
                 targets = build_targets(
                     recording,
-                    RULES[dataset.name],
+                    dataset,
                     selection,
-                    suite.bin_widths_ms,
+                    suite.bin_widths(dataset),
                     seed,
                     progress.advance,
                 )
@@ -173,7 +173,7 @@ def build_input_file(
     phase: str,
     sources: Sources,
     out: Path,
-    suite: Suite = NLB21,
+    suite: Suite = DEFAULT_SUITE,
     seed: int = 0,
     progress: Optional[Progress] = None,
 ) -> Result:
@@ -191,7 +191,7 @@ def write_trials(
     phase: str,
     sources: Sources,
     out: Path,
-    suite: Suite = NLB21,
+    suite: Suite = DEFAULT_SUITE,
     seed: int = 0,
     progress: Optional[Progress] = None,
     model: Optional[Model] = None,
@@ -210,17 +210,16 @@ def write_trials(
         digests = {}
         for dataset in _in_order(suite, sources):
             recording = _load(dataset, sources, progress)
-            rules = RULES[dataset.name]
             digests[dataset.name] = recording.sources
-            for width in suite.bin_widths_ms:
+            for width in suite.bin_widths(dataset):
                 group = file.create_group(suite.group(dataset, width))
                 progress.step(f"{suite.group(dataset, width)}: {'rates' if model else 'inputs'}")
-                with _naming(dataset.name, recording):
+                with _naming(dataset.name, suite, recording):
                     inputs = build_inputs(
-                        recording, rules, selection, [width], seed, spikes_only=model is not None
+                        recording, dataset, selection, [width], seed, spikes_only=model is not None
                     )
                 arrays = inputs[width]
-                write_arrays(group, model(dataset.name, width, arrays) if model else arrays)
+                write_arrays(group, model(dataset, width, arrays) if model else arrays)
                 result.groups.append(_summary(group))
             result.notes += recording.notes
         if model is None:
@@ -234,17 +233,17 @@ def _in_order(suite: Suite, sources: Sources) -> List[Dataset]:
 
 def _load(dataset: Dataset, sources: Sources, progress: Progress) -> Recording:
     progress.step(f"{dataset.name}: reading")
-    return load_session(dataset.name, sources[dataset.name])
+    return load_session(dataset, sources[dataset.name])
 
 
 @contextmanager
-def _naming(dataset: str, recording: Recording) -> Iterator[None]:
+def _naming(dataset: str, suite: Suite, recording: Recording) -> Iterator[None]:
     """If the session is at fault, say for which dataset, and what else it could be of."""
     try:
         yield
     except SessionError as error:
         message = f"{dataset}: {error}"
-        others = fitting(set(recording.trials.names()), set(recording.series))
+        others = fitting(suite, set(recording.trials.names()), set(recording.series))
         if others and dataset not in others:
             message += f"\n  the session has all that {', '.join(others)} needs"
         raise SessionError(message) from error

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Dict, Sequence
 
-import numpy as np
 from numpy.typing import NDArray
 
+from evaluation_script.suites import Dataset
+from evaluation_script.suites.session import TrialBehavior
 from nlb_evalai.truth.recording import Recording
 from nlb_evalai.truth.resample import Binned, bin_recording
-from nlb_evalai.truth.sessions import SessionRules, TrialBehavior
+from nlb_evalai.truth.sessions import rules_of
 from nlb_evalai.truth.targets import (
     Selection,
     behavior_of,
@@ -27,7 +28,7 @@ from nlb_evalai.truth.windows import stack, trial_ranges
 
 def build_inputs(
     recording: Recording,
-    rules: SessionRules,
+    dataset: Dataset,
     selection: Selection,
     bin_widths_ms: Sequence[int],
     seed: int = 0,
@@ -45,29 +46,29 @@ def build_inputs(
     SessionError
         If the session lacks something that the arrays need; names file, table and column.
     """
-    check_fits(recording, rules, targets=False)
+    check_fits(recording, dataset, targets=False)
     for splits in (selection.train, selection.evaluate):
         check_splits(recording, splits)
     inputs = {}
     for width in bin_widths_ms:
-        binned = bin_recording(recording, width, rules.series)
+        binned = bin_recording(recording, width, dataset.series)
         inputs[width] = {
-            **_train_arrays(recording, rules, selection, binned, seed, spikes_only),
-            **_eval_arrays(recording, rules, selection, binned, seed),
+            **_train_arrays(recording, dataset, selection, binned, seed, spikes_only),
+            **_eval_arrays(recording, dataset, selection, binned, seed),
         }
     return inputs
 
 
 def _train_arrays(
     recording: Recording,
-    rules: SessionRules,
+    dataset: Dataset,
     selection: Selection,
     binned: Binned,
     seed: int,
     spikes_only: bool,
 ) -> Dict[str, NDArray]:
-    width, window = binned.bin_width_ms, rules.train_window
-    side = take_side(recording, rules, window, selection.train, width, seed)
+    width, window = binned.bin_width_ms, rules_of(dataset).train_window
+    side = take_side(recording, dataset, window, selection.train, width, seed)
     ranges = trial_ranges(
         recording.trials, side.included, window, width, binned.n_bins, side.align_ns
     )
@@ -77,31 +78,31 @@ def _train_arrays(
     arrays = {"train_spikes_heldin": spikes[0], "train_spikes_heldout": spikes[1]}
     if spikes_only:
         return arrays
-    forward = forward_spikes(recording, rules, window, binned, side, "train")
-    arrays["train_spikes_heldin_forward"], arrays["train_spikes_heldout_forward"] = forward
-    if _has_behavior(recording, rules, binned):
-        arrays["train_behavior"] = behavior_of(recording, rules, window, binned, side)
+    if dataset.forward_ms is not None:
+        forward = forward_spikes(recording, dataset, window, binned, side, "train")
+        arrays["train_spikes_heldin_forward"], arrays["train_spikes_heldout_forward"] = forward
+    if _has_behavior(recording, dataset, binned):
+        arrays["train_behavior"] = behavior_of(recording, dataset, window, binned, side)
     return arrays
 
 
-def _has_behavior(recording: Recording, rules: SessionRules, binned: Binned) -> bool:
-    behavior = rules.behavior
+def _has_behavior(recording: Recording, dataset: Dataset, binned: Binned) -> bool:
+    behavior = dataset.behavior
     if isinstance(behavior, TrialBehavior):
         return {*behavior.columns, behavior.valid_column} <= set(recording.trials.names())
     return binned.behavior is not None
 
 
 def _eval_arrays(
-    recording: Recording, rules: SessionRules, selection: Selection, binned: Binned, seed: int
+    recording: Recording, dataset: Dataset, selection: Selection, binned: Binned, seed: int
 ) -> Dict[str, NDArray]:
     """Bins without a recording stay in, as NaN; held-out spikes only where they are public."""
-    width, window = binned.bin_width_ms, rules.train_window
-    side = take_side(recording, rules, window, selection.evaluate, width, seed)
+    width, window = binned.bin_width_ms, rules_of(dataset).train_window
+    side = take_side(recording, dataset, window, selection.evaluate, width, seed)
     ranges = trial_ranges(
         recording.trials, side.included, window, width, binned.n_bins, side.align_ns
     )
     what = f"{recording.where}: eval spikes at {width} ms"
-    public = not np.any(recording.trials.in_splits(["test"])[side.rows])
-    fields = [binned.heldin, binned.heldout] if public else [binned.heldin]
+    fields = [binned.heldin, binned.heldout] if selection.truth_is_public else [binned.heldin]
     spikes = stack(ranges, fields, None, what, recording.notes)
     return dict(zip(("eval_spikes_heldin", "eval_spikes_heldout"), spikes))

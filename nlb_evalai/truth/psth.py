@@ -10,9 +10,9 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation_script.suites.session import PsthRule
 from nlb_evalai.truth.errors import SessionError
 from nlb_evalai.truth.recording import Recording, Trials
-from nlb_evalai.truth.sessions import PsthRule
 from nlb_evalai.truth.smoothing import Smoother, coarser, gaussian_kernel
 from nlb_evalai.truth.windows import Ranges, trial_ranges
 

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from evaluation_script import storage
 from evaluation_script.storage import Pointer, StorageError
-from evaluation_script.suite import NLB21, Suite
+from evaluation_script.suites import DEFAULT_SUITE, Suite
 from nlb_evalai.errors import ToolError
 
 Progress = Callable[[int], None]
@@ -40,7 +40,7 @@ def publish(
     kms_key: Optional[str] = None,
     overwrite: bool = False,
     endpoint_url: Optional[str] = None,
-    suite: Suite = NLB21,
+    suite: Suite = DEFAULT_SUITE,
     uploaded: Optional[Progress] = None,
     read_back: Optional[Progress] = None,
 ) -> Path:

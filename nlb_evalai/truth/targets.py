@@ -11,12 +11,13 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation_script.suite import Phase
+from evaluation_script.suites import Dataset, Phase
+from evaluation_script.suites.session import SeriesBehavior, TrialBehavior, Window
 from nlb_evalai.truth.errors import SessionError
 from nlb_evalai.truth.psth import Psth, build_psths
 from nlb_evalai.truth.recording import NO_TIME, NS_PER_MS, Recording
 from nlb_evalai.truth.resample import Binned, bin_recording
-from nlb_evalai.truth.sessions import SeriesBehavior, SessionRules, TrialBehavior, Window
+from nlb_evalai.truth.sessions import columns, rules_of
 from nlb_evalai.truth.windows import pad_back, pad_front, stack, trial_ranges
 
 #: array name -> array, or a list of index arrays for ``*_cond_idx``
@@ -28,18 +29,20 @@ class Selection:
     """Which trials train, which are evaluated, and which are averaged in the PSTHs.
 
     ``psth_beyond`` averages over all trials but those of split ``none``, also over ones in
-    neither selection. The reference does so where the eval split is given as the string
-    "test", and there only.
+    neither selection. ``truth_is_public``: the held-out spikes of the eval trials are known.
     """
 
     train: Tuple[str, ...]
     evaluate: Tuple[str, ...]
     psth_beyond: bool = False
+    truth_is_public: bool = True
 
     @classmethod
     def of_phase(cls, phase: Phase) -> Selection:
         """The selection of a phase of the challenge."""
-        return cls(phase.train_splits, (phase.eval_split,), phase.eval_split == "test")
+        return cls(
+            phase.train_splits, (phase.eval_split,), phase.psth_beyond, phase.truth_is_public
+        )
 
 
 @dataclass
@@ -54,7 +57,7 @@ class _Side:
 
 def build_targets(
     recording: Recording,
-    rules: SessionRules,
+    dataset: Dataset,
     selection: Selection,
     bin_widths_ms: Sequence[int],
     seed: int = 0,
@@ -65,8 +68,8 @@ def build_targets(
     Parameters
     ----------
     recording : Recording
-        Read with ``keep_series=rules.series``.
-    rules : SessionRules
+        Read with ``keep_series=dataset.series``.
+    dataset : Dataset
     selection : Selection
     bin_widths_ms : sequence of int
     seed : int
@@ -79,28 +82,29 @@ def build_targets(
     SessionError
         If the session lacks something that the arrays need; names file, table and column.
     """
-    check_fits(recording, rules, targets=True)
+    check_fits(recording, dataset, targets=True)
     for splits in (selection.train, selection.evaluate):
         check_splits(recording, splits)
     psths: Dict[int, Psth] = {}
-    if rules.psth is not None:
+    psth_rule = rules_of(dataset).psth
+    if psth_rule is not None:
         usable = _psth_trials(recording, selection)
-        psths = build_psths(recording, rules.psth, usable, bin_widths_ms, tick)
+        psths = build_psths(recording, psth_rule, usable, bin_widths_ms, tick)
     return {
-        width: _at_width(recording, rules, selection, width, seed, psths.get(width))
+        width: _at_width(recording, dataset, selection, width, seed, psths.get(width))
         for width in bin_widths_ms
     }
 
 
-def check_fits(recording: Recording, rules: SessionRules, targets: bool) -> None:
+def check_fits(recording: Recording, dataset: Dataset, targets: bool) -> None:
     """Raise a SessionError unless the session has the columns, units and series it needs."""
     trials = recording.trials
     found = set(trials.names())
-    missing = sorted(rules.columns(targets) - found)
+    missing = sorted(columns(dataset, targets) - found)
     if missing:
         raise SessionError(
             f"{recording.where}: table intervals/trials has no column "
-            f"{', '.join(map(repr, missing))}, needed for {rules.name}; found "
+            f"{', '.join(map(repr, missing))}, needed for {dataset.name}; found "
             f"{', '.join(sorted(found))}; is it a session of another dataset?"
         )
     if not len(recording.heldin):
@@ -112,13 +116,13 @@ def check_fits(recording: Recording, rules: SessionRules, targets: bool) -> None
             f"{recording.where}: table units has no held-out unit (column 'heldout'); ground "
             "truth needs the session with all of them"
         )
-    if rules.series is not None and rules.series not in recording.series:
-        why = recording.dropped.get(rules.series)
+    if dataset.series is not None and dataset.series not in recording.series:
+        why = recording.dropped.get(dataset.series)
         listed = ", ".join(sorted(recording.series)) or "none"
         detail = f"it is left out: {why}" if why else f"found {listed}"
         raise SessionError(
-            f"{recording.where}: no time series {rules.series!r}, the behavior of "
-            f"{rules.name}; {detail}"
+            f"{recording.where}: no time series {dataset.series!r}, the behavior of "
+            f"{dataset.name}; {detail}"
         )
 
 
@@ -136,7 +140,7 @@ def check_splits(recording: Recording, splits: Sequence[str]) -> None:
 
 def take_side(
     recording: Recording,
-    rules: SessionRules,
+    dataset: Dataset,
     window: Window,
     splits: Sequence[str],
     bin_width_ms: int,
@@ -151,8 +155,8 @@ def take_side(
     chosen = trials.in_splits(splits)
     align_ns = trials.time(window.align).copy()
     jitter = np.zeros(len(trials), np.int64)
-    if rules.jitter is not None:
-        bins, known = _draw_jitter(recording, rules, chosen, bin_width_ms, seed)
+    if rules_of(dataset).jitter is not None:
+        bins, known = _draw_jitter(recording, dataset, chosen, bin_width_ms, seed)
         jitter[chosen] = bins
         shifted = align_ns + jitter * bin_width_ms * NS_PER_MS
         align_ns = np.where((align_ns == NO_TIME) | ~known, NO_TIME, shifted)
@@ -169,7 +173,7 @@ def take_side(
 
 def _draw_jitter(
     recording: Recording,
-    rules: SessionRules,
+    dataset: Dataset,
     chosen: NDArray[np.bool_],
     bin_width_ms: int,
     seed: int,
@@ -179,7 +183,7 @@ def _draw_jitter(
     One draw a trial, in table order, also where there is no room for any jitter; the same
     seed for train and eval trials. All of this decides the published numbers.
     """
-    rule = rules.jitter
+    rule = rules_of(dataset).jitter
     assert rule is not None
     trials = recording.trials
     room_ms = np.zeros(len(trials))
@@ -202,25 +206,26 @@ def _psth_trials(recording: Recording, selection: Selection) -> NDArray[np.bool_
 
 def _at_width(
     recording: Recording,
-    rules: SessionRules,
+    dataset: Dataset,
     selection: Selection,
     width: int,
     seed: int,
     psth: Optional[Psth],
 ) -> Arrays:
-    binned = bin_recording(recording, width, rules.series)
-    window = rules.eval_window
-    train = take_side(recording, rules, window, selection.train, width, seed)
-    evaluate = take_side(recording, rules, window, selection.evaluate, width, seed)
-    arrays: Arrays = {
-        "eval_spikes_heldout": _eval_spikes(recording, rules, binned, evaluate),
-        "train_behavior": behavior_of(recording, rules, window, binned, train),
-        "eval_behavior": behavior_of(recording, rules, window, binned, evaluate),
-    }
-    forward = forward_spikes(recording, rules, window, binned, evaluate, "eval")
-    arrays["eval_spikes_heldin_forward"], arrays["eval_spikes_heldout_forward"] = forward
-    if rules.decode_masks is not None:
-        column, values = rules.decode_masks
+    binned = bin_recording(recording, width, dataset.series)
+    window = rules_of(dataset).eval_window
+    train = take_side(recording, dataset, window, selection.train, width, seed)
+    evaluate = take_side(recording, dataset, window, selection.evaluate, width, seed)
+    arrays: Arrays = {"eval_spikes_heldout": _eval_spikes(recording, dataset, binned, evaluate)}
+    if dataset.behavior is not None:
+        for name, side in (("train", train), ("eval", evaluate)):
+            arrays[f"{name}_behavior"] = behavior_of(recording, dataset, window, binned, side)
+    if dataset.forward_ms is not None:
+        forward = forward_spikes(recording, dataset, window, binned, evaluate, "eval")
+        arrays["eval_spikes_heldin_forward"], arrays["eval_spikes_heldout_forward"] = forward
+    decode_masks = rules_of(dataset).decode_masks
+    if decode_masks is not None:
+        column, values = decode_masks
         masks = np.stack([recording.trials.number(column) == value for value in values], axis=1)
         arrays["train_decode_mask"] = masks[train.rows]
         arrays["eval_decode_mask"] = masks[evaluate.rows]
@@ -230,23 +235,23 @@ def _at_width(
             arrays[f"{name}_cond_idx"] = [
                 np.flatnonzero(np.isin(side.rows, rows)).astype(np.int32) for rows in psth.rows
             ]
-            if rules.jitter is not None:
+            if rules_of(dataset).jitter is not None:
                 arrays[f"{name}_jitter"] = side.jitter.astype(np.int32)
     return arrays
 
 
 def _eval_spikes(
-    recording: Recording, rules: SessionRules, binned: Binned, side: _Side
+    recording: Recording, dataset: Dataset, binned: Binned, side: _Side
 ) -> NDArray[np.float32]:
     """Held-out spikes of the scored part of each eval trial."""
-    width, window = binned.bin_width_ms, rules.eval_window
+    width, window = binned.bin_width_ms, rules_of(dataset).eval_window
     ranges = trial_ranges(
         recording.trials, side.included, window, width, binned.n_bins, side.align_ns
     )
     if window.start_ms is not None and window.stop_ms is not None:
         what = f"{recording.where}: eval_spikes_heldout at {width} ms"
         return stack(ranges, [binned.heldout], binned.complete, what, recording.notes)[0]
-    length_ms = rules.pad_front_ms
+    length_ms = rules_of(dataset).pad_front_ms
     assert length_ms is not None, "windows of several lengths need pad_front_ms"
     length = round(length_ms / width)
     padded = pad_front(ranges, binned.heldout, side.rows, length, side.jitter, binned.complete)
@@ -260,10 +265,10 @@ def _eval_spikes(
 
 
 def behavior_of(
-    recording: Recording, rules: SessionRules, window: Window, binned: Binned, side: _Side
+    recording: Recording, dataset: Dataset, window: Window, binned: Binned, side: _Side
 ) -> NDArray[np.float32]:
-    """Velocity (trials, bins, 2), or trial columns (trials, columns); NaN where unknown."""
-    trials, behavior = recording.trials, rules.behavior
+    """Velocity (trials, bins, columns), or trial columns (trials, columns); NaN where unknown."""
+    trials, behavior = recording.trials, dataset.behavior
     if isinstance(behavior, TrialBehavior):
         table = np.stack([trials.number(name) for name in behavior.columns], axis=1)
         table[trials.number(behavior.valid_column) != 0] = np.nan
@@ -289,18 +294,19 @@ def behavior_of(
 
 def forward_spikes(
     recording: Recording,
-    rules: SessionRules,
+    dataset: Dataset,
     window: Window,
     binned: Binned,
     side: _Side,
     name: str,
 ) -> List[NDArray[np.float32]]:
     """Held-in and held-out spikes of the time after the window."""
+    assert dataset.forward_ms is not None
     width = binned.bin_width_ms
     ranges = trial_ranges(
         recording.trials,
         side.included,
-        window.following(rules.forward_ms),
+        window.following(dataset.forward_ms),
         width,
         binned.n_bins,
         side.align_ns,

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation_script.metrics import PsthMatch
-from evaluation_script.suite import NLB21, Dataset, Suite, expected_bins
+from evaluation_script.arrays import Axis
+from evaluation_script.metrics.psth_match import PSTH
+from evaluation_script.submission.layout import Layout, published_layouts
+from evaluation_script.suites import DEFAULT_SUITE, Dataset, Suite
+from evaluation_script.suites.session import SessionRules, TrialBehavior
 from nlb_evalai.truth.errors import AnnotationFileError
 from nlb_evalai.truth.files import read_arrays
-from nlb_evalai.truth.sessions import RULES, SessionRules, TrialBehavior
 
 _SPIKES = ("eval_spikes_heldout", "eval_spikes_heldin_forward", "eval_spikes_heldout_forward")
 
@@ -43,7 +45,7 @@ class Group:
 
     @property
     def rules(self) -> Optional[SessionRules]:
-        return RULES.get(self.dataset.name)
+        return self.dataset.session
 
     @property
     def has_jitter(self) -> bool:
@@ -51,7 +53,7 @@ class Group:
 
     @property
     def has_rows_of_behavior(self) -> bool:
-        return self.rules is not None and isinstance(self.rules.behavior, TrialBehavior)
+        return isinstance(self.dataset.behavior, TrialBehavior)
 
     def get(self, name: str, ndim: int) -> Optional[NDArray]:
         """An array if it is there with that many dimensions (else :func:`layout` tells)."""
@@ -77,7 +79,7 @@ def check(function: Check) -> Check:
 
 
 def check_path(
-    path: Path, suite: Suite = NLB21, official: bool = False, phase: Optional[str] = None
+    path: Path, suite: Suite = DEFAULT_SUITE, official: bool = False, phase: Optional[str] = None
 ) -> Report:
     """Check a file; see :func:`check_file`.
 
@@ -96,7 +98,10 @@ def check_path(
 
 
 def check_file(
-    file: h5py.File, suite: Suite = NLB21, official: bool = False, phase: Optional[str] = None
+    file: h5py.File,
+    suite: Suite = DEFAULT_SUITE,
+    official: bool = False,
+    phase: Optional[str] = None,
 ) -> Report:
     """Everything wrong with an annotation file.
 
@@ -137,15 +142,16 @@ def check_file(
         group = Group(name, dataset, width, read_arrays(file[name]))
         for one in CHECKS:
             report.problems += [f"{name}/{line}" for line in one(group)]
-        if official and phase is not None and phase in dataset.n_train:
-            report.problems += [f"{name}/{line}" for line in official_shapes(group, phase)]
+        if official and phase is not None:
+            layout = published_layouts(suite, phase)[name]
+            report.problems += [f"{name}/{line}" for line in official_shapes(group, layout)]
         report.notes += [f"{name}/{line}" for line in _unusual(group)]
         trials.setdefault(dataset.name, {})[width] = _trials(group)
     for dataset_name, counts in trials.items():
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"{n} at {width} ms" for width, n in counts.items())
             report.problems.append(f"{dataset_name}: (train, eval) trials differ: {listed}")
-        for width in suite.bin_widths_ms:
+        for width in suite.bin_widths(suite.dataset(dataset_name)):
             if width not in counts:
                 report.notes.append(f"{dataset_name}: no group for {width} ms")
     return report
@@ -166,9 +172,11 @@ def _trials(group: Group) -> Tuple[int, int]:
 def layout(group: Group) -> Iterator[str]:
     """Every array that a metric reads, of the right kind and number of dimensions."""
     behavior_dims = 2 if group.has_rows_of_behavior else 3
-    expected: Dict[str, Tuple[str, int]] = dict.fromkeys(_SPIKES, ("f", 3))
-    expected["train_behavior"] = expected["eval_behavior"] = ("f", behavior_dims)
-    if PsthMatch in group.dataset.metrics:
+    spikes = _SPIKES[:1] if group.dataset.forward_ms is None else _SPIKES
+    expected: Dict[str, Tuple[str, int]] = dict.fromkeys(spikes, ("f", 3))
+    if group.dataset.behavior is not None:
+        expected["train_behavior"] = expected["eval_behavior"] = ("f", behavior_dims)
+    if any(PSTH in metric.truth for metric in group.dataset.metrics):
         expected["psth"] = ("f", 3)
         if group.has_jitter:
             expected["eval_jitter"] = ("iu", 1)
@@ -279,8 +287,9 @@ def behavior(group: Group) -> Iterator[str]:
         value = group.get(name, 2 if group.has_rows_of_behavior else 3)
         if value is None:
             continue
-        if not group.has_rows_of_behavior and value.shape[2] != 2:
-            yield f"{name}: found {value.shape[2]} columns, expected 2"
+        columns = getattr(group.dataset.behavior, "width", None)
+        if columns is not None and value.shape[2] != columns:
+            yield f"{name}: found {value.shape[2]} columns, expected {columns}"
         missing = np.isnan(value)
         if (missing.any(axis=-1) != missing.all(axis=-1)).any():
             yield f"{name}: NaN in one column only, expected whole rows"
@@ -354,25 +363,27 @@ def decode_masks(group: Group) -> Iterator[str]:
             yield f"{name}: a trial belongs to two decoders"
 
 
-def official_shapes(group: Group, phase: str) -> Iterator[str]:
-    """Shapes of the published dataset."""
-    dataset = group.dataset
-    bins, forward = expected_bins(dataset, group.bin_width_ms)
-    n_train, n_eval = dataset.n_train[phase], dataset.n_eval[phase]
-    expected: Dict[str, Tuple[int, ...]] = {
-        "eval_spikes_heldout": (n_eval, bins, dataset.n_heldout),
-        "eval_spikes_heldin_forward": (n_eval, forward, dataset.n_heldin),
-        "eval_spikes_heldout_forward": (n_eval, forward, dataset.n_heldout),
-        "train_behavior": (n_train, 5) if group.has_rows_of_behavior else (n_train, bins, 2),
-        "eval_behavior": (n_eval, 5) if group.has_rows_of_behavior else (n_eval, bins, 2),
-    }
-    psth = group.get("psth", 3)
-    if psth is not None:
-        expected["psth"] = (len(psth), bins, dataset.n_heldin + dataset.n_heldout)
-    for name, shape in expected.items():
+def official_shapes(group: Group, published: Layout) -> Iterator[str]:
+    """Shapes of the published dataset, as far as they are known."""
+    declared = {array.name: array.axes for m in group.dataset.metrics for array in m.truth}
+    behavior = group.dataset.behavior
+    if isinstance(behavior, TrialBehavior):
+        declared["train_behavior"] = (Axis.TRAIN_TRIALS, len(behavior.columns))
+    for name, axes in declared.items():
         value = group.arrays.get(name)
-        if isinstance(value, np.ndarray) and value.shape != shape:
+        if not isinstance(value, np.ndarray):
+            continue
+        expected = [_length(axis, published) for axis in axes]
+        shape = tuple(got if want is None else want for want, got in zip(expected, value.shape))
+        if value.shape != shape:
             yield f"{name}: found shape {value.shape}, expected {shape}"
+
+
+def _length(axis: Union[Axis, int, str], published: Layout) -> Optional[int]:
+    """The length that an axis must have; None for any."""
+    if isinstance(axis, Axis):
+        return published.size(axis)
+    return axis if isinstance(axis, int) else None
 
 
 def _unusual(group: Group) -> Iterator[str]:

@@ -8,9 +8,9 @@ from typing import List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation_script.suites.session import START, Window
 from nlb_evalai.truth.errors import SessionError
 from nlb_evalai.truth.recording import NO_TIME, NS_PER_MS, Trials
-from nlb_evalai.truth.sessions import START, Window
 
 #: The end of a window is exclusive: the reference takes this much off.
 _JUST_BEFORE_NS = 1_000

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from evaluation_script.scorecard import Scorecard
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from tests.paths import GOLDEN
 
 Flat = Dict[Tuple[str, str], float]
@@ -30,10 +30,12 @@ def flat(result: List[Dict[str, Dict[str, float]]]) -> Flat:
 
 def unrounded(card: Scorecard) -> Flat:
     """The host's full-precision scores, keyed like :func:`flat`."""
-    groups = NLB21.groups()
+    groups = DEFAULT_SUITE.groups()
     return {
-        (NLB21.split(groups[name][0].board, group.bin_width_ms), groups[name][0].label_prefix + key)
-        : score.value
+        (
+            DEFAULT_SUITE.split(groups[name][0].board, group.bin_width_ms),
+            groups[name][0].label_prefix + key,
+        ): score.value
         for name, group in card.groups.items()
         for key, score in group.scores.items()
     }  # fmt: skip

@@ -20,7 +20,7 @@ from evaluation_script import evaluate
 from evaluation_script.errors import AnnotationError, InternalError, SubmissionError
 from evaluation_script.receipt import SCHEMA
 from evaluation_script.scoring import TRUTH_UNFIT, score
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from tests.evaluation_script.conftest import children, open_descriptors
 
 GROUP = "mc_maze_small_20"
@@ -46,7 +46,7 @@ def test_error_bars_come_for_complete_splits_only(golden: Path, edited: Callable
     answer = call(golden)
     scaling = [next(iter(entry)) for entry in answer["error"]]
     assert scaling == ["mc_maze_scaling_split", "mc_maze_scaling_20_split"]
-    labels = {f"error_{label}" for label in NLB21.labels("mc_maze_scaling")}
+    labels = {f"error_{label}" for label in DEFAULT_SUITE.labels("mc_maze_scaling")}
     assert set(answer["error"][0]["mc_maze_scaling_split"]) == labels
     alone = evaluate(golden / "target_val.h5", edited(lambda file: None), "val")
     assert "error" not in alone
@@ -89,7 +89,7 @@ def test_left_out_metrics_are_told_with_the_reason(
 def test_receipt_tells_from_what_the_scores_came(golden: Path) -> None:
     receipt = call(golden)["submission_metadata"]
     assert receipt["schema"] == SCHEMA
-    assert receipt["rules_version"] == NLB21.rules_version
+    assert receipt["rules_version"] == DEFAULT_SUITE.rules_version
     for name, path in (
         ("submission", golden / "submission_val_c.h5"),
         ("ground_truth", golden / "target_val.h5"),

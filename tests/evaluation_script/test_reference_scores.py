@@ -12,7 +12,7 @@ from nlb_tools.evaluation import evaluate as reference_evaluate
 
 from evaluation_script import evaluate
 from evaluation_script.scoring import score
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from tests.evaluation_script.conftest import flat, unrounded
 
 PARTS = ("a", "b", "c")
@@ -59,7 +59,7 @@ def test_every_split_comes_in_the_references_order(
     result = evaluate(golden / f"target_{phase}.h5", whole, phase)["result"]
     expected = golden_json(f"scores_{phase}.json")
     assert [list(entry) for entry in result] == [list(entry) for entry in expected]
-    assert [list(entry) for entry in result] == [[split] for split in NLB21.splits()]
+    assert [list(entry) for entry in result] == [[split] for split in DEFAULT_SUITE.splits()]
     for entry, reference in zip(result, expected):
         for split, scores in reference.items():
             assert list(entry[split]) == list(scores)

@@ -12,9 +12,9 @@ from typing import Dict, List, NamedTuple, Optional
 import jinja2
 
 from evaluation_script.arrays import Axis
-from evaluation_script.submission.layout import official_layout
+from evaluation_script.submission.layout import published_layouts
 from evaluation_script.submission.structure import MAX_CHUNK_BYTES
-from evaluation_script.suite import NLB21, Dataset, Phase, Suite
+from evaluation_script.suites import DEFAULT_SUITE, Phase, Suite
 
 #: page (its file name in templates/) -> source
 PAGES = (
@@ -25,22 +25,6 @@ PAGES = (
     "submission_guidelines.html",
     "terms_and_conditions.html",
 )
-
-_PREMOTOR = "Dorsal premotor and primary motor cortex"
-
-#: dataset -> task, brain area
-_ABOUT = {
-    "mc_maze": ("Delayed reaching in mazes, monkey", _PREMOTOR),
-    "mc_rtt": ("Reaching to random targets, monkey", "Primary motor cortex"),
-    "area2_bump": (
-        "Centre-out reaching with bumps, monkey",
-        "Brodmann area 2 of somatosensory cortex",
-    ),
-    "dmfc_rsg": ("Ready-set-go interval timing, monkey", "Dorsomedial frontal cortex"),
-    "mc_maze_large": ("As MC_Maze, 500 training trials", _PREMOTOR),
-    "mc_maze_medium": ("As MC_Maze, 250 training trials", _PREMOTOR),
-    "mc_maze_small": ("As MC_Maze, 100 training trials", _PREMOTOR),
-}
 
 
 class ShapeRow(NamedTuple):
@@ -71,25 +55,13 @@ _COLUMNS = (
 
 def shape_rows(suite: Suite, phase: Phase) -> List[ShapeRow]:
     """What a submission to ``phase`` must look like, a row a group."""
-    rows = []
-    for group, (dataset, width) in suite.groups().items():
-        layout = official_layout(suite, phase.codename, dataset, width)
-        rows.append(
-            ShapeRow(
-                group,
-                *(layout.size(axis) for axis in _COLUMNS),
-            )
-        )
-    return rows
+    return [
+        ShapeRow(group, *(layout.size(axis) for axis in _COLUMNS))
+        for group, layout in published_layouts(suite, phase.codename).items()
+    ]
 
 
-def about(dataset: Dataset) -> Dict[str, str]:
-    """Task and brain area of a dataset, in words."""
-    task, area = _ABOUT[dataset.name]
-    return {"task": task, "area": area}
-
-
-def render_pages(suite: Suite = NLB21) -> Dict[str, str]:
+def render_pages(suite: Suite = DEFAULT_SUITE) -> Dict[str, str]:
     """Every page by file name."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("nlb_evalai.challenge", "pages"),
@@ -101,7 +73,6 @@ def render_pages(suite: Suite = NLB21) -> Dict[str, str]:
     )
     context = {
         "suite": suite,
-        "about": about,
         "shapes": {phase.codename: shape_rows(suite, phase) for phase in suite.phases},
         "phases": {phase.codename: phase for phase in suite.phases},
         "repository": "https://github.com/neurallatents/nlb_tools",
@@ -111,7 +82,7 @@ def render_pages(suite: Suite = NLB21) -> Dict[str, str]:
     return {page: environment.get_template(f"{page}.j2").render(context) for page in PAGES}
 
 
-def write_pages(folder: Path, suite: Suite = NLB21) -> None:
+def write_pages(folder: Path, suite: Suite = DEFAULT_SUITE) -> None:
     """Render every page into ``folder``."""
     for name, html in render_pages(suite).items():
         (folder / name).write_text(html, encoding="utf-8")

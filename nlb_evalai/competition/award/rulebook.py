@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import jsonschema
 import yaml
 
-from evaluation_script.suite import NLB21, Suite
+from evaluation_script.suites import DEFAULT_SUITE, Suite
 from nlb_evalai.competition.award.export import parse_time
 from nlb_evalai.errors import ToolError
 
@@ -115,7 +115,7 @@ class Rulebook:
         return [dataset.name for dataset in self.suite.datasets]
 
 
-def load_rules(path: Path = DEFAULT_RULES, suite: Suite = NLB21) -> Rulebook:
+def load_rules(path: Path = DEFAULT_RULES, suite: Suite = DEFAULT_SUITE) -> Rulebook:
     """Read a rules file.
 
     Raises

@@ -8,7 +8,7 @@ from typing import Callable, Iterable, Iterator, List, Optional, Sequence
 
 from evaluation_script.annotation import Annotation
 from evaluation_script.reader.process import Limits
-from evaluation_script.suite import NLB21, Suite
+from evaluation_script.suites import DEFAULT_SUITE, Suite
 from nlb_evalai.competition.batch.task import FAILED, KNOWN, SCORED, Outcome, Source, Task
 from nlb_evalai.competition.store import Store
 
@@ -41,7 +41,7 @@ def run_batch(
     phase: str,
     runner: Runner,
     *,
-    suite: Suite = NLB21,
+    suite: Suite = DEFAULT_SUITE,
     limits: Optional[Limits] = None,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Tally:
@@ -52,7 +52,7 @@ def run_batch(
     AnnotationError
         If the ground truth cannot be used at all.
     """
-    with Annotation(annotations, suite, phase) as truth:
+    with Annotation(annotations, phase, suite) as truth:
         truth_sha256 = str(truth.facts()["sha256"])
     rules = suite.rules_version
     at_hand = store.lasting(phase, truth_sha256, rules)

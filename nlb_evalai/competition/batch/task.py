@@ -12,7 +12,7 @@ from evaluation_script.files import file_sha256
 from evaluation_script.reader.process import Limits
 from evaluation_script.scorecard import Scorecard
 from evaluation_script.scoring import score
-from evaluation_script.suite import NLB21, Suite
+from evaluation_script.suites import DEFAULT_SUITE, Suite
 from nlb_evalai.competition.batch.fetch import FetchError, fetched
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Task:
     source: Source
     annotations: str
     phase: str
-    suite: Suite = NLB21
+    suite: Suite = DEFAULT_SUITE
     known: FrozenSet[str] = frozenset()
     limits: Optional[Limits] = None
 

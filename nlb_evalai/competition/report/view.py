@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from evaluation_script.leaderboard import shown
-from evaluation_script.suite import Dataset, MetricType, Suite
+from evaluation_script.suites import Dataset, MetricType, Suite
 from nlb_evalai.competition.award.decide import ranked_in_private
 from nlb_evalai.competition.award.explain import sentence, usd
 from nlb_evalai.competition.award.export import has_email

@@ -19,7 +19,7 @@ import pytest
 from evaluation_script.annotation import Annotation
 from evaluation_script.errors import InternalError, LimitError
 from evaluation_script.reader.process import ReaderProcess
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from tests.evaluation_script.attacks.arena import Arena
 
 pytestmark = pytest.mark.skipif(
@@ -35,7 +35,7 @@ def reader(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReaderProc
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     descriptor = os.open(arena.honest, os.O_RDONLY)
-    with Annotation(arena.truth, NLB21, "val"), ReaderProcess(descriptor) as running:
+    with Annotation(arena.truth, DEFAULT_SUITE, "val"), ReaderProcess(descriptor) as running:
         yield running
     os.close(descriptor)
 

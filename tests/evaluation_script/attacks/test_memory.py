@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from tests.evaluation_script.attacks.arena import BINS, EVAL, MAZE, TRAIN, Arena, shapes
 
 LIMIT_MIB = 400
@@ -185,5 +185,5 @@ def test_files_that_fill_every_buffer_stay_under_the_limit(
 
 
 def test_the_fixtures_are_of_this_suite() -> None:
-    assert {MAZE, BIG, TALL} <= set(NLB21.groups())
+    assert {MAZE, BIG, TALL} <= set(DEFAULT_SUITE.groups())
     assert (TRAIN, EVAL, BINS[MAZE]) == (12, 8, 35)

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.challenge.dry_run import write_null_model
 from nlb_evalai.challenge.evalai.bundle import build_bundle, checkout_root
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME, read_challenge
@@ -63,7 +63,7 @@ def test_ten_boards_of_each_phase_are_printed_public_and_private(with_no_argumen
     test = next(i for i, line in enumerate(lines) if "Test (test): 10 leaderboards" in line)
     assert "seen by hosts only" in lines[val]
     assert "public" in lines[test]
-    for split in NLB21.splits():
+    for split in DEFAULT_SUITE.splits():
         for part in (lines[val:test], lines[test:]):
             assert sum(f"{split}  " in line for line in part) == 1, split
 

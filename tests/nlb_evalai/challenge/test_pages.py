@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.challenge.pages import PAGES, render_pages
 from tests.paths import ROOT
 
@@ -71,19 +71,19 @@ def test_pages_hold_plain_tags_and_well_formed_links_only(pages: Dict[str, Page]
                 assert "." in link.netloc, attributes
 
 
-@pytest.mark.parametrize("phase", [phase.codename for phase in NLB21.phases])
+@pytest.mark.parametrize("phase", [phase.codename for phase in DEFAULT_SUITE.phases])
 def test_table_of_shapes_holds_the_suites_numbers(pages: Dict[str, Page], phase: str) -> None:
     rows = pages["submission_guidelines.html"].rows
     tables = {"val": rows[8:22], "test": rows[23:37]}
-    assert [row[0] for row in tables[phase]] == list(NLB21.groups())
-    for row, (dataset, width) in zip(tables[phase], NLB21.groups().values()):
+    assert [row[0] for row in tables[phase]] == list(DEFAULT_SUITE.groups())
+    for row, (dataset, width) in zip(tables[phase], DEFAULT_SUITE.groups().values()):
         expected = [
-            dataset.n_train[phase],
-            dataset.n_eval[phase],
+            dataset.published.n_train[phase],
+            dataset.published.n_eval[phase],
             dataset.window_ms // width,
             dataset.forward_ms // width,
-            dataset.n_heldin,
-            dataset.n_heldout,
+            dataset.published.n_heldin,
+            dataset.published.n_heldout,
         ]
         assert [int(cell) for cell in row[1:]] == expected
 
@@ -92,8 +92,8 @@ def test_datasets_and_their_links_and_metrics_are_all_there(pages: Dict[str, Pag
     overview = pages["description.html"]
     links = {attributes["href"] for tag, attributes in overview.tags if tag == "a"}
     metrics = dict(pages["evaluation_details.html"].rows[1:])
-    for row, dataset in zip(overview.rows[1:], NLB21.datasets):
+    for row, dataset in zip(overview.rows[1:], DEFAULT_SUITE.datasets):
         assert row[0] == dataset.title
-        assert row[2] == f"{dataset.n_heldin} + {dataset.n_heldout}"
+        assert row[2] == f"{dataset.published.n_heldin} + {dataset.published.n_heldout}"
         assert f"https://dandiarchive.org/dandiset/{dataset.dandiset}" in links
         assert metrics[dataset.title] == ", ".join(map(dataset.label, dataset.metrics))

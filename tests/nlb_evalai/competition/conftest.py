@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.competition.batch.run import run_batch
 from nlb_evalai.competition.batch.sources import collect
 from nlb_evalai.competition.batch.task import Outcome, Task, score_task
@@ -38,7 +38,7 @@ def serially(tasks: Iterable[Task]) -> Iterator[Outcome]:
 
 
 def score_folder(bench: Bench, store: Path) -> None:
-    with Store(store, suite=NLB21.name, write=True) as opened:
+    with Store(store, suite=DEFAULT_SUITE.name, write=True) as opened:
         sources = collect([str(bench.folder)], ["test"]).sources
         run_batch(opened, sources, bench.annotations, "test", serially)
 
@@ -72,9 +72,12 @@ def contents(path: Path) -> Dict[str, Any]:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Sixty submissions to one dataset of the sample; one scoring takes about 0.1 s."""
     out = tmp_path_factory.mktemp("bench")
-    dataset = next(one for one in NLB21.datasets if one.name == DATASET)
+    dataset = next(one for one in DEFAULT_SUITE.datasets if one.name == DATASET)
     paths = write_sample(
-        out, phases=["test"], models=["true", "mean"], suite=replace(NLB21, datasets=(dataset,))
+        out,
+        phases=["test"],
+        models=["true", "mean"],
+        suite=replace(DEFAULT_SUITE, datasets=(dataset,)),
     )
     true, mean = (_arrays(paths.submissions["test"][name]) for name in ("true", "mean"))
     folder = out / "folder"

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from evaluation_script.scorecard import GroupScores, Score, Scorecard
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.cli.award import award as award_command
 from nlb_evalai.competition.award import decide
 from nlb_evalai.competition.award.decisions import read_judges, read_overrides
@@ -62,9 +62,9 @@ JUDGES = [("team", "judge", "criterion", "score")] + [
 
 def fill(path: Path) -> None:
     """A store with the scores above; Ants and Bees tie on mc_maze, nearly even on trials."""
-    with Store(path, suite=NLB21.name, write=True) as store:
+    with Store(path, suite=DEFAULT_SUITE.name, write=True) as store:
         for name, (*_, scores) in ENTRIES.items():
-            card = Scorecard(NLB21.name, "test")
+            card = Scorecard(DEFAULT_SUITE.name, "test")
             for i, (dataset, value) in enumerate(scores.items()):
                 trials = value * 80 * np.log(2) + np.sin(np.arange(20) * (i + int(name)))
                 card.groups[dataset] = GroupScores(
@@ -177,7 +177,7 @@ def test_what_is_scored_but_not_exported_and_the_other_way_round_is_said(scenari
 
 def test_an_empty_store_is_an_error(scenario: Path, tmp_path: Path) -> None:
     (scenario / "results.sqlite").unlink()
-    Store(scenario / "results.sqlite", suite=NLB21.name, write=True).close()
+    Store(scenario / "results.sqlite", suite=DEFAULT_SUITE.name, write=True).close()
     result = run(scenario)
     assert isinstance(result.exception, ToolError)
     assert "no submission of phase test; found nothing" in str(result.exception)

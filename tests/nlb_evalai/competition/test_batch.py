@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from evaluation_script.errors import AnnotationError
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.cli.score import score as score_command
 from nlb_evalai.competition.batch.pool import run_pool
 from nlb_evalai.competition.batch.run import Tally, run_batch
@@ -138,7 +138,7 @@ def test_ctrl_c_ends_with_130_and_keeps_what_is_scored(bench: Bench, tmp_path: P
 # ---- what is scored again ---------------------------------------------------------------------
 
 
-def tally(store: Path, bench: Bench, names: List[str], suite=NLB21) -> Tally:
+def tally(store: Path, bench: Bench, names: List[str], suite=DEFAULT_SUITE) -> Tally:
     sources = [Source(name, str(bench.folder / f"{name}.h5")) for name in names]
     with Store(store, suite=suite.name, write=True) as opened:
         return run_batch(opened, sources, bench.annotations, "test", serially, suite=suite)
@@ -149,13 +149,13 @@ def test_new_rules_score_again_keep_old_rows_and_changes_says_what_moved(
 ) -> None:
     store = tmp_path / "results.sqlite"
     assert tally(store, bench, ["100", "200"]).scored == 1
-    newer = replace(NLB21, rules_version="9.9")
+    newer = replace(DEFAULT_SUITE, rules_version="9.9")
     assert tally(store, bench, ["100", "200"], newer) == Tally(1, 1, 0)
     with Store(store) as opened:
         history = [one for one in opened.history("test") if one.name == "100"]
-        assert [one.rules_version for one in history] == [NLB21.rules_version, "9.9"]
+        assert [one.rules_version for one in history] == [DEFAULT_SUITE.rules_version, "9.9"]
         assert opened.current("test")["100"].rules_version == "9.9"
-        assert changes(opened, NLB21, "test", {"100": "100"}) == []
+        assert changes(opened, DEFAULT_SUITE, "test", {"100": "100"}) == []
     with sqlite3.connect(store) as db:
         db.execute(
             "UPDATE scores SET value = value + 0.5 WHERE metric = 'co-bps' AND bin_width_ms = 5 "
@@ -164,9 +164,9 @@ def test_new_rules_score_again_keep_old_rows_and_changes_says_what_moved(
         )
     db.close()
     with Store(store) as opened:
-        (moved,) = changes(opened, NLB21, "test", {"100": "100"})
+        (moved,) = changes(opened, DEFAULT_SUITE, "test", {"100": "100"})
     assert moved["after"] == pytest.approx(moved["before"] + 0.5)
-    assert moved["why"] == f"rules {NLB21.rules_version} → 9.9"
+    assert moved["why"] == f"rules {DEFAULT_SUITE.rules_version} → 9.9"
 
 
 def test_a_changed_file_is_scored_again_and_the_old_one_stands_again_when_it_returns(
@@ -228,7 +228,7 @@ def test_a_worker_with_another_truth_gives_no_score(bench: Bench, tmp_path: Path
             yield outcome
 
     source = Source("100", str(bench.folder / "100.h5"))
-    with Store(tmp_path / "s", suite=NLB21.name, write=True) as store:
+    with Store(tmp_path / "s", suite=DEFAULT_SUITE.name, write=True) as store:
         run_batch(store, [source], bench.annotations, "test", elsewhere)
         found = store.current("test")["100"]
     assert found.status == FAILED
@@ -240,7 +240,7 @@ def test_a_worker_with_another_truth_gives_no_score(bench: Bench, tmp_path: Path
 
 def test_two_processes_cannot_write_the_same_store(bench: Bench, tmp_path: Path) -> None:
     store = tmp_path / "results.sqlite"
-    with Store(store, suite=NLB21.name, write=True):
+    with Store(store, suite=DEFAULT_SUITE.name, write=True):
         call = [sys.executable, "-m", "nlb_evalai", "score", *command(bench, store)]
         done = subprocess.run(call, capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -251,12 +251,12 @@ def test_a_store_of_another_suite_and_what_is_no_store_are_refused(tmp_path: Pat
     store = tmp_path / "results.sqlite"
     Store(store, suite="nlb99", write=True).close()
     with pytest.raises(StoreError, match="suite 'nlb99', expected 'nlb21'"):
-        Store(store, suite=NLB21.name, write=True)
+        Store(store, suite=DEFAULT_SUITE.name, write=True)
     with pytest.raises(StoreError, match="suite 'nlb99', expected 'nlb21'"):
-        Store(store, suite=NLB21.name)
+        Store(store, suite=DEFAULT_SUITE.name)
     (tmp_path / "text").write_text("hello, this is no database")
     with pytest.raises(StoreError, match="cannot be used as a store"):
-        Store(tmp_path / "text", suite=NLB21.name)
+        Store(tmp_path / "text", suite=DEFAULT_SUITE.name)
     with pytest.raises(StoreError, match="there is no such store"):
         Store(tmp_path / "none")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.competition.batch.cluster import ClusterError, run_cluster
 from nlb_evalai.competition.batch.run import Tally, run_batch
 from nlb_evalai.competition.batch.sources import collect
@@ -34,7 +34,7 @@ def test_a_worker_killed_on_the_way_changes_nothing(
                 nanny = next(iter(cluster.workers.values()))
                 os.kill(nanny.pid, signal.SIGKILL)
 
-        with Store(store, suite=NLB21.name, write=True) as opened:
+        with Store(store, suite=DEFAULT_SUITE.name, write=True) as opened:
             tally = run_batch(
                 opened,
                 collect([str(bench.folder)], ["test"]).sources,

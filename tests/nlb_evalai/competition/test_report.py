@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from evaluation_script.scorecard import GroupScores, Score, Scorecard
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.cli.report import report as report_command
 from nlb_evalai.competition import report
 from nlb_evalai.competition.batch.task import SCORED, Outcome, Source
@@ -207,9 +207,9 @@ def test_a_private_entry_with_a_rank_hides_its_team_in_all_that_counts(scenario:
 
 def score_again(folder: Path, name: str, value: float, hashed: str) -> None:
     """Score an entry's mc_maze anew; under the hash that it had, its row is changed in place."""
-    card = Scorecard(NLB21.name, "test")
+    card = Scorecard(DEFAULT_SUITE.name, "test")
     card.groups["mc_maze"] = GroupScores("mc_maze", "mc_maze", 5, {"co-bps": Score(value, 0.01)})
-    with Store(folder / "results.sqlite", suite=NLB21.name, write=True) as store:
+    with Store(folder / "results.sqlite", suite=DEFAULT_SUITE.name, write=True) as store:
         store.add(Outcome(Source(name), SCORED, hashed, card), "test", "truth", "1.0")
     with closing(sqlite3.connect(folder / "results.sqlite")) as db, db:
         db.execute(

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.competition.batch.fetch import FetchError, fetched
 from nlb_evalai.competition.batch.run import Tally, run_batch
 from nlb_evalai.competition.batch.sources import SourceError, collect
@@ -40,7 +40,7 @@ def web(bench: Bench) -> Iterator[str]:
 
 def score(bench: Bench, store: Path, places: list, **kwargs) -> Tally:
     found = collect(places, ["test", "Test"], **kwargs)
-    with Store(store, suite=NLB21.name, write=True) as opened:
+    with Store(store, suite=DEFAULT_SUITE.name, write=True) as opened:
         return run_batch(opened, found.sources, bench.annotations, "test", serially)
 
 

@@ -16,18 +16,18 @@ import h5py
 import pytest
 
 import evaluation_script
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.sample.files import write_sample
 from tests.nlb_evalai.remote.standin import CHALLENGE, QUEUE, TOKEN, StandIn
 
 BOARDS = {
-    NLB21.split(board, width): [
+    DEFAULT_SUITE.split(board, width): [
         dataset.label(metric)
-        for dataset in NLB21.board_datasets(board)
+        for dataset in DEFAULT_SUITE.board_datasets(board)
         for metric in dataset.metrics
     ]
-    for board in NLB21.boards()
-    for width in NLB21.bin_widths_ms
+    for board in DEFAULT_SUITE.boards()
+    for width in DEFAULT_SUITE.bin_widths_ms
 }
 
 
@@ -43,9 +43,11 @@ class Tiny:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     folder = tmp_path_factory.mktemp("tiny")
-    rtt = tuple(dataset for dataset in NLB21.datasets if dataset.name == "mc_rtt")
+    rtt = tuple(dataset for dataset in DEFAULT_SUITE.datasets if dataset.name == "mc_rtt")
     models = ["true", "smoothing", "mean"]
-    paths = write_sample(folder, suite=replace(NLB21, datasets=rtt), phases=["val"], models=models)
+    paths = write_sample(
+        folder, suite=replace(DEFAULT_SUITE, datasets=rtt), phases=["val"], models=models
+    )
     files, scores = {}, {}
     for name, path in paths.submissions["val"].items():
         with h5py.File(path, "a") as file:

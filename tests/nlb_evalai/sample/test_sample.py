@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from evaluation_script import evaluate
-from evaluation_script.suite import NLB21, expected_bins
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.cli.sample import sample as sample_command
 from nlb_evalai.errors import ToolError
 from nlb_evalai.hdf5 import TrialWriter
@@ -30,7 +30,7 @@ from nlb_evalai.sample.files import (
 )
 from nlb_evalai.sample.simulation import BLOCK_TRIALS, Session
 
-PHASES = [phase.codename for phase in NLB21.phases]
+PHASES = [phase.codename for phase in DEFAULT_SUITE.phases]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def scores(paths: SamplePaths) -> Dict[str, Dict[str, Dict[str, Dict[str, float]
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_true_rates_beat_smoothing_which_beats_the_mean_on_every_dataset(scores, phase):
-    for split in NLB21.splits():
+    for split in DEFAULT_SUITE.splits():
         for label in scores[phase]["true"][split]:
             if label.endswith("co-bps"):
                 true, smooth, mean = (
@@ -75,10 +75,10 @@ def test_mean_rates_score_about_zero_bits_per_spike(scores, phase):
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_every_label_of_every_board_gets_a_finite_score_from_true_rates(scores, phase):
-    for board in NLB21.boards():
-        for width in NLB21.bin_widths_ms:
-            row = scores[phase]["true"][NLB21.split(board, width)]
-            assert set(row) == set(NLB21.labels(board))
+    for board in DEFAULT_SUITE.boards():
+        for width in DEFAULT_SUITE.bin_widths_ms:
+            row = scores[phase]["true"][DEFAULT_SUITE.split(board, width)]
+            assert set(row) == set(DEFAULT_SUITE.labels(board))
             assert all(math.isfinite(value) for value in row.values())
 
 
@@ -95,16 +95,20 @@ def test_shapes_and_types_are_those_of_the_reference_files(paths, phase):
         assert set(truth) == set(suite.groups())
         for name, (dataset, width) in suite.groups().items():
             group = truth[name]
-            n_train, n_eval = dataset.n_train[phase], dataset.n_eval[phase]
-            length, forward = expected_bins(dataset, width)
-            n_units = dataset.n_heldin + dataset.n_heldout
+            figures = dataset.published
+            n_train, n_eval = figures.n_train[phase], figures.n_eval[phase]
+            length, forward = dataset.bins(width), dataset.forward_bins(width)
+            n_units = figures.n_heldin + figures.n_heldout
             shapes = {key: (value.shape, value.dtype.kind) for key, value in group.items()}
             timing = dataset.name == "dmfc_rsg"
             row = (5,) if timing else (length, 2)
             expected = {
-                "eval_spikes_heldout": ((n_eval, length, dataset.n_heldout), "f"),
-                "eval_spikes_heldin_forward": ((n_eval, forward, dataset.n_heldin), "f"),
-                "eval_spikes_heldout_forward": ((n_eval, forward, dataset.n_heldout), "f"),
+                "eval_spikes_heldout": ((n_eval, length, figures.n_heldout), "f"),
+                "eval_spikes_heldin_forward": ((n_eval, forward, figures.n_heldin), "f"),
+                "eval_spikes_heldout_forward": (
+                    (n_eval, forward, figures.n_heldout),
+                    "f",
+                ),
                 "train_behavior": ((n_train, *row), "f"),
                 "eval_behavior": ((n_eval, *row), "f"),
             }
@@ -131,8 +135,8 @@ def test_shapes_and_types_are_those_of_the_reference_files(paths, phase):
 def test_the_root_says_phase_suite_rules_and_that_nothing_here_is_real(paths, phase):
     with h5py.File(paths.annotations[phase]) as truth:
         assert truth.attrs["phase"] == phase
-        assert truth.attrs["suite"] == NLB21.name
-        assert truth.attrs["rules_version"] == NLB21.rules_version
+        assert truth.attrs["suite"] == DEFAULT_SUITE.name
+        assert truth.attrs["rules_version"] == DEFAULT_SUITE.rules_version
         assert "sample" in truth.attrs["origin"]
 
 
@@ -259,31 +263,31 @@ def test_a_full_disk_is_an_error_in_words_and_leaves_the_sample_before(tmp_path)
 
 
 def test_full_scale_has_the_official_shapes_and_blocks_of_trials():
-    for session, dataset in zip(make_sessions("full"), NLB21.datasets):
-        for phase in NLB21.phases:
+    for session, dataset in zip(make_sessions("full"), DEFAULT_SUITE.datasets):
+        for phase in DEFAULT_SUITE.phases:
             n_train = sum(session.sizes[split] for split in phase.train_splits)
-            assert n_train == dataset.n_train[phase.codename]
-            assert session.sizes[phase.eval_split] == dataset.n_eval[phase.codename]
+            assert n_train == dataset.published.n_train[phase.codename]
+            assert session.sizes[phase.eval_split] == dataset.published.n_eval[phase.codename]
         assert len(session.starts("train")) == math.ceil(session.sizes["train"] / BLOCK_TRIALS)
         block = session.block("val", 0)
         window, forward = block.window(block.rates, 5)
         n_trials, n_units = min(session.sizes["val"], BLOCK_TRIALS), 0
-        n_units = dataset.n_heldin + dataset.n_heldout
+        n_units = dataset.published.n_heldin + dataset.published.n_heldout
         assert window.shape == (n_trials, dataset.window_ms // 5, n_units)
         assert forward.shape == (n_trials, 40, n_units)
 
 
 def _session_of_many_blocks() -> Session:
-    dataset = next(one for one in NLB21.datasets if one.name == "mc_maze_medium")
-    return Session(NLB21, dataset, conditions=27)
+    dataset = next(one for one in DEFAULT_SUITE.datasets if one.name == "mc_maze_medium")
+    return Session(DEFAULT_SUITE, dataset, conditions=27)
 
 
 def test_a_submission_of_many_blocks_is_whole_and_in_order(tmp_path):
     session = _session_of_many_blocks()
     path = tmp_path / "true.h5"
-    write_submission(path, NLB21.phase("test"), [session], "true")
+    write_submission(path, DEFAULT_SUITE.phase("test"), [session], "true")
     blocks = [block.window(block.rates, 5)[0] for block in session.blocks(["train", "val"])]
-    expected = np.concatenate(blocks)[:, :, session.dataset.n_heldin :].astype(np.float32)
+    expected = np.concatenate(blocks)[:, :, session.n_heldin :].astype(np.float32)
     with h5py.File(path) as file:
         np.testing.assert_array_equal(file["mc_maze_medium/train_rates_heldout"][()], expected)
 

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.truth.build import load_session
 from nlb_evalai.truth.recording import Recording
 from tests.paths import DATA
@@ -54,7 +55,7 @@ def edited(tmp_path: Path) -> Callable[..., Path]:
 
 
 def load(dataset: str, variant: str) -> Recording:
-    return load_session(dataset, [SESSIONS / f"{dataset}_{variant}.nwb"])
+    return load_session(DEFAULT_SUITE.dataset(dataset), [SESSIONS / f"{dataset}_{variant}.nwb"])
 
 
 def assert_same(found: Any, wanted: Any, name: str) -> None:

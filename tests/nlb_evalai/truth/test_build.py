@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from evaluation_script.suite import RULES_VERSION
+from evaluation_script.suites.nlb21 import RULES_VERSION
 from nlb_evalai import __version__
 from nlb_evalai.cli import cli
 from nlb_evalai.errors import ToolError

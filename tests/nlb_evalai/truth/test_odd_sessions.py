@@ -10,12 +10,12 @@ import h5py
 import numpy as np
 import pytest
 
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.truth.build import load_session
 from nlb_evalai.truth.files import read_arrays, write_arrays
 from nlb_evalai.truth.inputs import build_inputs
 from nlb_evalai.truth.nwb import read_nwb
 from nlb_evalai.truth.recording import Recording
-from nlb_evalai.truth.sessions import RULES
 from nlb_evalai.truth.targets import Selection, build_targets
 from tests.nlb_evalai.truth import odd_sessions as odd
 from tests.nlb_evalai.truth.conftest import SESSIONS, assert_same, load
@@ -27,7 +27,7 @@ Edited = Callable[..., Path]
 
 def targets_of(path: Path, case: odd.Odd) -> Dict[str, Any]:
     name = odd.dataset_of(case.session)
-    rules = RULES[name]
+    rules = DEFAULT_SUITE.dataset(name)
     if case.like_lightning:
         rules = replace(rules, eval_window=rules.train_window)
     selection = Selection(
@@ -35,7 +35,7 @@ def targets_of(path: Path, case: odd.Odd) -> Dict[str, Any]:
         tuple(odd.as_splits(case.evaluate)),
         psth_beyond=case.evaluate == "test",
     )
-    recording = load_session(name, [path])
+    recording = load_session(DEFAULT_SUITE.dataset(name), [path])
     return build_targets(recording, rules, selection, [case.bin_width_ms])[case.bin_width_ms]
 
 
@@ -118,8 +118,8 @@ def test_a_trial_without_onset_is_left_out_everywhere(edited: Edited) -> None:
     """The reference leaves it out of the inputs, and stops on it when it makes the truth."""
     whole = build(edited, "mc_maze_small_train", odd.as_it_is)
     path = edited("mc_maze_small_train", odd.onset_missing)
-    recording = load_session("mc_maze_small", [path])
-    rules = RULES["mc_maze_small"]
+    recording = load_session(DEFAULT_SUITE.dataset("mc_maze_small"), [path])
+    rules = DEFAULT_SUITE.dataset("mc_maze_small")
     built = build_targets(recording, rules, VAL, [20])[20]
     inputs = build_inputs(recording, rules, VAL, [20])[20]
     assert_same(
@@ -156,7 +156,7 @@ def test_forward_windows_at_the_edge_of_the_recording_are_nan_beyond_it(width: i
     """Two train trials of mc_rtt end less than 200 ms before a gap and before the end; there
     the reference stops."""
     recording = load("mc_rtt", "train")
-    inputs = build_inputs(recording, RULES["mc_rtt"], VAL, [width])[width]
+    inputs = build_inputs(recording, DEFAULT_SUITE.dataset("mc_rtt"), VAL, [width])[width]
     for name in ("train_spikes_heldin_forward", "train_spikes_heldout_forward"):
         value = inputs[name]
         missing = np.isnan(value)
@@ -174,8 +174,8 @@ def test_overlapping_train_windows_lose_no_spikes(edited: Edited) -> None:
             file[odd.TRIALS + "split"][row] = "train" if row % 2 else "val"
 
     path = edited("area2_bump_train", both_train)
-    recording = load_session("area2_bump", [path])
-    inputs = build_inputs(recording, RULES["area2_bump"], VAL, [20])[20]
+    recording = load_session(DEFAULT_SUITE.dataset("area2_bump"), [path])
+    inputs = build_inputs(recording, DEFAULT_SUITE.dataset("area2_bump"), VAL, [20])[20]
     assert any("cut short" in note for note in recording.notes)
     assert inputs["train_spikes_heldin"].shape[1] == 30
     assert not np.isnan(inputs["train_spikes_heldin"]).any()
@@ -195,7 +195,7 @@ class TestJitter:
 
     @staticmethod
     def targets(recording: Recording, seed: int) -> Dict[str, Any]:
-        return build_targets(recording, RULES["dmfc_rsg"], VAL, [5], seed)[5]
+        return build_targets(recording, DEFAULT_SUITE.dataset("dmfc_rsg"), VAL, [5], seed)[5]
 
     def test_train_and_eval_use_the_same_draws(self, recording: Recording) -> None:
         built = self.targets(recording, 0)
@@ -210,6 +210,6 @@ class TestJitter:
     def test_hidden_trials_have_none(self) -> None:
         recording = load("dmfc_rsg", "full")
         selection = Selection(("train", "val"), ("test",), psth_beyond=True)
-        built = build_targets(recording, RULES["dmfc_rsg"], selection, [5])[5]
+        built = build_targets(recording, DEFAULT_SUITE.dataset("dmfc_rsg"), selection, [5])[5]
         assert (built["eval_jitter"] == 0).all()
         assert (built["train_jitter"] > 0).any()

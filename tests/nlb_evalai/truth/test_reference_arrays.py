@@ -7,22 +7,21 @@ from typing import Any, Callable, Dict
 import numpy as np
 import pytest
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.truth.build import load_session
 from nlb_evalai.truth.inputs import build_inputs
 from nlb_evalai.truth.recording import Recording
-from nlb_evalai.truth.sessions import RULES
 from nlb_evalai.truth.targets import Selection, build_targets
 from tests.nlb_evalai.truth.conftest import SESSIONS, VARIANT, assert_same, load
 from tests.nlb_evalai.truth.digests import fingerprint, fingerprints
 
-DATASETS = [dataset.name for dataset in NLB21.datasets]
+DATASETS = [dataset.name for dataset in DEFAULT_SUITE.datasets]
 PHASES = ["val", "test"]
-WIDTHS = NLB21.bin_widths_ms
+WIDTHS = DEFAULT_SUITE.bin_widths_ms
 
 
 def group_of(name: str, width: int) -> str:
-    return NLB21.group(next(d for d in NLB21.datasets if d.name == name), width)
+    return DEFAULT_SUITE.group(next(d for d in DEFAULT_SUITE.datasets if d.name == name), width)
 
 
 @pytest.fixture(scope="module", params=[(p, d) for p in PHASES for d in DATASETS], ids="-".join)
@@ -35,8 +34,8 @@ def test_targets_equal_the_reference_bit_for_bit(
     case: Any, golden: Callable[[str, str], Dict[str, Any]]
 ) -> None:
     phase, name, recording = case
-    selection = Selection.of_phase(NLB21.phase(phase))
-    built = build_targets(recording, RULES[name], selection, WIDTHS)
+    selection = Selection.of_phase(DEFAULT_SUITE.phase(phase))
+    built = build_targets(recording, DEFAULT_SUITE.dataset(name), selection, WIDTHS)
     for width in WIDTHS:
         wanted = golden(phase, group_of(name, width))
         assert set(built[width]) == set(wanted)
@@ -46,8 +45,8 @@ def test_targets_equal_the_reference_bit_for_bit(
 
 def test_inputs_equal_the_reference_bit_for_bit(case: Any, expected: Dict[str, Any]) -> None:
     phase, name, recording = case
-    selection = Selection.of_phase(NLB21.phase(phase))
-    built = build_inputs(recording, RULES[name], selection, WIDTHS)
+    selection = Selection.of_phase(DEFAULT_SUITE.phase(phase))
+    built = build_inputs(recording, DEFAULT_SUITE.dataset(name), selection, WIDTHS)
     for width in WIDTHS:
         wanted = expected["inputs"][f"{phase}/{group_of(name, width)}"]
         found = fingerprints(built[width])
@@ -63,10 +62,12 @@ def test_test_and_train_file_together_equal_the_reference(
     name: str, expected: Dict[str, Any]
 ) -> None:
     paths = [SESSIONS / f"{name}_{variant}.nwb" for variant in ("test", "train")]
-    recording = load_session(name, paths)
-    targets = build_targets(recording, RULES[name], Selection(("train",), ("val",)), WIDTHS)
-    selection = Selection.of_phase(NLB21.phase("test"))
-    inputs = build_inputs(recording, RULES[name], selection, WIDTHS)
+    recording = load_session(DEFAULT_SUITE.dataset(name), paths)
+    targets = build_targets(
+        recording, DEFAULT_SUITE.dataset(name), Selection(("train",), ("val",)), WIDTHS
+    )
+    selection = Selection.of_phase(DEFAULT_SUITE.phase("test"))
+    inputs = build_inputs(recording, DEFAULT_SUITE.dataset(name), selection, WIDTHS)
     for width in WIDTHS:
         wanted = expected["several_files"][group_of(name, width)]
         assert fingerprints(targets[width]) == wanted["targets"]
@@ -87,7 +88,7 @@ def test_behavior_in_the_first_bins_depends_on_what_lies_before_the_session(
 def test_building_twice_gives_the_same(golden: Callable[[str, str], Dict[str, Any]]) -> None:
     """The reference leaves a column behind after an exception, and the next call fails."""
     recording = load("dmfc_rsg", "train")
-    rules, selection = RULES["dmfc_rsg"], Selection(("train",), ("val",))
+    rules, selection = DEFAULT_SUITE.dataset("dmfc_rsg"), Selection(("train",), ("val",))
     state = np.random.get_state()[1].copy()  # type: ignore[index,union-attr]
     first = build_targets(recording, rules, selection, [20])[20]
     second = build_targets(recording, rules, selection, [20])[20]
@@ -106,5 +107,5 @@ def test_psths_need_no_file_once_the_session_is_read(
         "memory", {}, read.n_ms, read.trials, read.heldin, read.heldout, read.series
     )
     selection = Selection(("train",), ("val",))
-    built = build_targets(in_memory, RULES["mc_maze_small"], selection, [20])[20]
+    built = build_targets(in_memory, DEFAULT_SUITE.dataset("mc_maze_small"), selection, [20])[20]
     assert_same(built["psth"], golden("val", "mc_maze_small_20")["psth"], "psth")

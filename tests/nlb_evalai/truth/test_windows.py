@@ -7,10 +7,10 @@ from typing import List, Optional
 import numpy as np
 import pytest
 
+from evaluation_script.suites.session import Window
 from nlb_evalai.truth.errors import SessionError
 from nlb_evalai.truth.nwb import seconds_to_ns
 from nlb_evalai.truth.recording import NO_TIME, Trials
-from nlb_evalai.truth.sessions import Window
 from nlb_evalai.truth.windows import Ranges, pad_back, pad_front, stack, trial_ranges
 
 

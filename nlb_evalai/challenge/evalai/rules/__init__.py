@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import List, Optional
 
-from evaluation_script.suite import NLB21, Suite
+from evaluation_script.suites import DEFAULT_SUITE, Suite
 from nlb_evalai.challenge.evalai.rules import (  # noqa: F401
     archive,
     boards,
@@ -39,7 +39,9 @@ class BundleCheckError(ToolError):
         super().__init__("\n".join(lines + [f"  {finding}" for finding in errors]))
 
 
-def check_bundle(path: Path, old: Optional[Path] = None, suite: Suite = NLB21) -> List[Finding]:
+def check_bundle(
+    path: Path, old: Optional[Path] = None, suite: Suite = DEFAULT_SUITE
+) -> List[Finding]:
     """Check a challenge zip.
 
     Parameters

@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, TypeVar
 
 import yaml
 
-from evaluation_script.suite import Suite
+from evaluation_script.suites import Suite
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.challenge.evalai.rules.registry import ERROR, Finding
 

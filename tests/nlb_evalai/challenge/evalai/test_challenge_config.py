@@ -9,7 +9,7 @@ from typing import Any, Dict
 import pytest
 import yaml
 
-from evaluation_script.suite import NLB21
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.challenge.evalai.bundle import checkout_root
 from nlb_evalai.challenge.evalai.config import (
     CONFIG_NAME,
@@ -24,17 +24,17 @@ CONFIG: Dict[str, Any] = yaml.safe_load((checkout_root() / CONFIG_NAME).read_tex
 
 def test_phases_are_those_of_the_suite():
     found = [(phase["codename"], phase["name"]) for phase in CONFIG["challenge_phases"]]
-    assert found == [(phase.codename, phase.title) for phase in NLB21.phases]
+    assert found == [(phase.codename, phase.title) for phase in DEFAULT_SUITE.phases]
 
 
 def test_splits_are_those_of_the_suite_in_its_order():
-    assert [split["codename"] for split in CONFIG["dataset_splits"]] == NLB21.splits()
+    assert [split["codename"] for split in CONFIG["dataset_splits"]] == DEFAULT_SUITE.splits()
 
 
 def test_leaderboards_hold_the_labels_of_the_suite_and_order_by_the_first():
     schemas = [board["schema"] for board in CONFIG["leaderboard"]]
     assert [schema["labels"] for schema in schemas] == [
-        NLB21.labels(board) for board in NLB21.boards()
+        DEFAULT_SUITE.labels(board) for board in DEFAULT_SUITE.boards()
     ]
     for schema in schemas:
         assert schema["default_order_by"] == schema["labels"][0]
@@ -46,9 +46,9 @@ def test_each_phase_shows_each_split_on_the_board_of_both_bin_widths():
     for phase in challenge.phases:
         shown = {split.split: split.leaderboard.pk for split in challenge.splits_of(phase)}
         expected = {
-            NLB21.split(board, width): number
-            for number, board in enumerate(NLB21.boards(), start=1)
-            for width in NLB21.bin_widths_ms
+            DEFAULT_SUITE.split(board, width): number
+            for number, board in enumerate(DEFAULT_SUITE.boards(), start=1)
+            for width in DEFAULT_SUITE.bin_widths_ms
         }
         assert shown == expected
     assert len(challenge.phase_splits) == len(CONFIG["challenge_phase_splits"]) == 20
@@ -57,7 +57,7 @@ def test_each_phase_shows_each_split_on_the_board_of_both_bin_widths():
 def test_only_boards_of_hidden_truth_are_public_and_show_the_decimals_of_the_phase():
     challenge = read_challenge(checkout_root() / CONFIG_NAME)
     for phase in challenge.phases:
-        rules = NLB21.phase(phase.codename)
+        rules = DEFAULT_SUITE.phase(phase.codename)
         for split in challenge.splits_of(phase):
             assert split.is_public == (not rules.truth_is_public)
             assert split.visibility in (1, 3)
@@ -66,13 +66,13 @@ def test_only_boards_of_hidden_truth_are_public_and_show_the_decimals_of_the_pha
             assert split.descending
 
 
-@pytest.mark.parametrize("number", range(len(NLB21.boards())))
+@pytest.mark.parametrize("number", range(len(DEFAULT_SUITE.boards())))
 def test_sort_ascending_is_given_for_every_label_and_true_where_lower_is_better(number):
     schema = CONFIG["leaderboard"][number]["schema"]
     directions = {key: entry["sort_ascending"] for key, entry in schema["metadata"].items()}
     assert directions == {
         dataset.label(metric): metric.best < 0
-        for dataset in NLB21.board_datasets(NLB21.boards()[number])
+        for dataset in DEFAULT_SUITE.board_datasets(DEFAULT_SUITE.boards()[number])
         for metric in dataset.metrics
     }
 
