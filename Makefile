@@ -33,7 +33,7 @@ test-remote: $(VENV)/.dev  ## the remote worker at length: 200 submissions, a Do
 	NLB_REMOTE_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/remote tests/docker -rP
 
 test-phase2: $(VENV)/.dev  ## batches at length: 60 submissions, killed three times, and on a cluster
-	NLB_PHASE2_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/phase2
+	NLB_PHASE2_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/competition
 
 test-browser: $(VENV)/.dev  ## open the report in headless Chromium (installed where apt can)
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
@@ -60,7 +60,7 @@ bench-ground-truth: $(VENV)/.run  ## ground truth of a large session: time, memo
 	$(BIN)/python benchmarks/ground_truth.py
 
 pages: $(VENV)/.run  ## render the challenge's pages into templates/
-	$(BIN)/python -m nlb_evalai.pages templates
+	$(BIN)/python -m nlb_evalai.challenge.pages templates
 
 bench: $(VENV)/.dev  ## scoring a full submission beside the reference and a plain read (~20 min)
 	$(BIN)/python benchmarks/bench.py

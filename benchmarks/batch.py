@@ -18,9 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from nlb_evalai.phase2.pool import run_pool
-from nlb_evalai.phase2.task import SCORED, Outcome, Source, Task, score_task
-from nlb_evalai.sample import write_sample
+from nlb_evalai.competition.batch.pool import run_pool
+from nlb_evalai.competition.batch.task import SCORED, Outcome, Source, Task, score_task
+from nlb_evalai.sample.files import write_sample
 
 TARGET = 1.6
 

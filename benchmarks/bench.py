@@ -110,7 +110,7 @@ def data(name: str, suite: Suite) -> Tuple[Path, Path]:
     folder = CACHE / name
     done = folder / "done"
     if not done.exists():
-        from nlb_evalai.sample import write_sample
+        from nlb_evalai.sample.files import write_sample
 
         print(f"simulating {name} data ...", file=sys.stderr)
         write_sample(folder, scale="full", phases=["test"], models=["smoothing"], suite=suite)

@@ -20,8 +20,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from evaluation_script import main as scorer
-from evaluation_script.reader.client import Limits, Read, ReaderProcess
+from evaluation_script.reader.buffer import Read
 from evaluation_script.reader.h5file import H5Submission
+from evaluation_script.reader.process import Limits, ReaderProcess
 from tests.evaluation_script.attacks import arena
 
 

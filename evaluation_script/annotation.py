@@ -13,8 +13,9 @@ import h5py
 import numpy as np
 
 from .errors import IN_ERROR, AnnotationError
-from .layout import Layout
-from .storage import file_identity, file_sha256, resolve
+from .files import file_identity, file_sha256
+from .storage import resolve
+from .submission.layout import Layout
 from .suite import FP_BPS, PSTH_R2, TP_CORR, VEL_R2, Dataset, Suite
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,17 @@ def host_error(detail: str) -> AnnotationError:
     """Log what is wrong for the host, and make the error that the participant reads."""
     logger.error("ground truth: %s", detail, extra=IN_ERROR)
     return AnnotationError(detail)
+
+
+def root_text(file: h5py.File, name: str) -> Optional[str]:
+    """A root attribute of a truth file (``phase``, ``suite``) as text; None if it has none.
+
+    Files of the reference have no attributes; MATLAB and C write them as bytes.
+    """
+    found = file.attrs.get(name)
+    if isinstance(found, bytes):
+        return found.decode("utf-8", "replace")
+    return None if found is None else str(found)
 
 
 @dataclass
@@ -128,11 +140,9 @@ class Annotation:
 
     def _check_root(self, suite: Suite, phase: str) -> None:
         for name, expected in (("phase", phase), ("suite", suite.name)):
-            found = self._file.attrs.get(name)
-            if isinstance(found, bytes):  # as MATLAB and C write strings
-                found = found.decode("utf-8", "replace")
-            if found is not None and str(found) != expected:
-                raise host_error(f"{self._path} is of {name} {found!s}, expected {expected}")
+            found = root_text(self._file, name)
+            if found is not None and found != expected:
+                raise host_error(f"{self._path} is of {name} {found}, expected {expected}")
 
     def _layouts(self, suite: Suite) -> Dict[str, Layout]:
         layouts = {}

@@ -5,12 +5,9 @@ The schema is described in docs/receipt.md; its version changes with its fields.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import platform
-import threading
 from datetime import datetime, timezone
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping
 
 import h5py
 import numpy as np
@@ -20,50 +17,6 @@ from .scorecard import GroupScores
 from .suite import Suite
 
 SCHEMA = "nlb-evalai/receipt/1"
-_PIECE_BYTES = 1 << 20
-
-
-class FileHash:
-    """SHA-256 of an open file, computed beside other work.
-
-    Parameters
-    ----------
-    descriptor : int
-        Open for reading; read by position, so others may use it at the same time.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._digest: Optional[str] = None
-        self._error: Optional[OSError] = None
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="nlb-sha256", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        digest, position = hashlib.sha256(), 0
-        try:
-            while not self._stopped:
-                piece = os.pread(self._descriptor, _PIECE_BYTES, position)
-                if not piece:
-                    self._digest = digest.hexdigest()
-                    return
-                digest.update(piece)
-                position += len(piece)
-        except OSError as error:
-            self._error = error
-
-    def hexdigest(self) -> str:
-        """The digest; waits for it. OSError if the file could not be read."""
-        self._thread.join()
-        if self._digest is None:
-            raise self._error or OSError("hashing was stopped")
-        return self._digest
-
-    def stop(self) -> None:
-        """Give up and wait until the file is no longer read."""
-        self._stopped = True
-        self._thread.join()
 
 
 def make_receipt(

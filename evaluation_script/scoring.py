@@ -1,4 +1,4 @@
-"""One dataset of a submission and its truth -> its scores, in blocks of trials."""
+"""The one scoring call: open both files, check, stream, finish."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ import time
 from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from .annotation import Truth
+from . import leaderboard
+from .annotation import Annotation, Truth
+from .errors import InternalError, SubmissionError
+from .files import PathLike
 from .metrics import BitsPerSpike, PsthMatch, SpeedTpCorrelation, VelocityDecoding
-from .scorecard import GroupScores, Score
-from .submission import Block
-from .suite import CO_BPS, FP_BPS, PSTH_R2, TP_CORR, VEL_R2
+from .reader.process import Limits, ReaderProcess
+from .receipt import make_receipt
+from .scorecard import GroupScores, Score, Scorecard
+from .submission.audit import ValueAudit
+from .submission.plan import Block
+from .submission.stream import Progress, checked_blocks
+from .submission.structure import Inspection, inspect
+from .submission.upload import Upload
+from .suite import CO_BPS, FP_BPS, NLB21, PSTH_R2, TP_CORR, VEL_R2, Suite
 
 logger = logging.getLogger(__name__)
 
@@ -149,3 +159,101 @@ def _present(array: Optional[np.ndarray]) -> np.ndarray:
     if array is None:
         raise RuntimeError("a metric was chosen that the truth does not serve")
     return array
+
+
+@np.errstate(all="ignore")  # what overflows becomes an undefined score, not a warning
+def score(
+    test_annotation_file: PathLike,
+    user_submission_file: PathLike,
+    phase_codename: str,
+    *,
+    suite: Suite = NLB21,
+    limits: Optional[Limits] = None,
+    progress: Optional[Progress] = None,
+) -> Scorecard:
+    """The one scoring call: everything that scores a submission makes it.
+
+    Parameters
+    ----------
+    test_annotation_file, user_submission_file : str or path
+        The truth may be a pointer to private storage.
+    phase_codename : str
+    suite : Suite
+    limits : Limits, optional
+        What reading the submission may cost.
+    progress : callable, optional
+        Called with (bytes read, bytes to read) after each block.
+
+    Raises
+    ------
+    SubmissionError
+        If the submission is at fault; names every problem.
+    LimitError
+        If reading it hit a limit.
+    AnnotationError
+        If the ground truth is at fault.
+    """
+    started = time.perf_counter()
+    try:
+        phase = suite.phase(phase_codename)
+    except KeyError:
+        logger.error("unknown phase %r", phase_codename)
+        raise InternalError("this phase is not set up; the organizers must mend it") from None
+    with (
+        # More threads would only take the reader's core: its inflating is what the wait is for.
+        threadpool_limits(1),
+        Upload(user_submission_file, limits) as upload,
+        Annotation(test_annotation_file, suite, phase.codename) as annotation,
+    ):
+        with ReaderProcess(upload.descriptor, limits) as reader:
+            inspection = inspect(reader, suite, annotation.layouts)
+            audit = ValueAudit(phase.nan_where_unscored)
+            groups = _score_groups(reader, annotation, inspection, audit, progress)
+            reader_peak_bytes = reader.peak_bytes
+        if audit.problems:
+            raise SubmissionError(audit.problems)
+        upload.check_unchanged()
+        card = Scorecard(suite.name, phase.codename, groups)
+        files = {"submission": upload.facts(), "ground_truth": annotation.facts()}
+    card.notes = inspection.notes + audit.notes + leaderboard.board_notes(card, suite)
+    card.receipt = make_receipt(
+        suite,
+        phase.codename,
+        groups,
+        files,
+        time.perf_counter() - started,
+        reader_peak_bytes,
+    )
+    return card
+
+
+def _score_groups(
+    reader: ReaderProcess,
+    annotation: Annotation,
+    inspection: Inspection,
+    audit: ValueAudit,
+    progress: Optional[Progress],
+) -> Dict[str, GroupScores]:
+    """Stream the submission's blocks through one dataset's scorer after the other."""
+    scorers: Dict[str, DatasetScorer] = {}
+    groups: Dict[str, GroupScores] = {}
+
+    def scorer_of(block: Block) -> DatasetScorer:
+        if block.group not in scorers:
+            truth = annotation.load(block.group)
+            scorers[block.group] = DatasetScorer(block.group, truth, inspection.parts[block.group])
+        return scorers[block.group]
+
+    def required(block: Block) -> List[np.ndarray]:
+        return scorer_of(block).required(block)
+
+    for block, values, fit in checked_blocks(reader, inspection, audit, required, progress):
+        if fit:
+            scorer_of(block).update(block, *values)
+        if block.is_last_of_group:
+            # Let go of the dataset's truth and held rates before the next one comes.
+            scorer = scorers.pop(block.group, None)
+            if scorer is not None and not audit.problems:
+                groups[block.group] = scorer.finish()
+            del scorer
+    return groups

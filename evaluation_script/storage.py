@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import logging
 import os
 import re
@@ -25,21 +24,19 @@ import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, List, NoReturn, Optional, Union
+from typing import IO, Any, Dict, Iterator, List, NoReturn, Optional
 
 from .errors import IN_ERROR, AnnotationError
+from .files import PathLike, file_identity, file_sha256
 
 #: The cache's folder; without it ``$XDG_CACHE_HOME/nlb-evalai/truth`` or ``~/.cache/…``.
 CACHE_VARIABLE = "NLB_EVALAI_CACHE"
 
 _MAX_POINTER_BYTES = 64 * 1024
-_CHUNK = 1 << 20
 _KEYS = ("location", "sha256", "size", "phase")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _log = logging.getLogger(__name__)
-
-PathLike = Union[str, "os.PathLike[str]"]
 
 #: Identities of cached files that this process has hashed already.
 _verified: Dict[str, tuple] = {}
@@ -297,15 +294,6 @@ def explain(error: Exception) -> str:
     return _one_line(error)
 
 
-def file_sha256(path: PathLike) -> str:
-    """Hex SHA-256 of a file, read in blocks."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        for block in iter(lambda: file.read(_CHUNK), b""):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _is_verified(path: Path, pointer: Pointer) -> bool:
     """Whether the cache holds the right file; hashed once a process, then known by its stat."""
     if not path.exists():
@@ -319,12 +307,6 @@ def _is_verified(path: Path, pointer: Pointer) -> bool:
             return True
     _log.warning("%s is damaged; fetching %s again", path, pointer.location)
     return False
-
-
-def file_identity(path: Path) -> tuple:
-    """What changes when a file is written to or replaced, even where its time is kept."""
-    status = path.stat()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _private_folder() -> Path:

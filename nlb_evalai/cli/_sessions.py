@@ -14,7 +14,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from evaluation_script.suite import NLB21
-from nlb_evalai.ground_truth.build import Progress, Result
+from nlb_evalai.truth.build import Progress, Result
 
 Command = TypeVar("Command", bound=Callable[..., None])
 PHASES = click.Choice([phase.codename for phase in NLB21.phases])

@@ -20,9 +20,9 @@ from nlb_evalai.cli._sessions import (
     wide_console,
 )
 from nlb_evalai.cli.annotations_publish import publish
-from nlb_evalai.ground_truth.build import build_annotations, parse_sources
-from nlb_evalai.ground_truth.errors import AnnotationFileError
-from nlb_evalai.ground_truth.verify import check_path
+from nlb_evalai.truth.build import build_annotations, parse_sources
+from nlb_evalai.truth.errors import AnnotationFileError
+from nlb_evalai.truth.verify import check_path
 
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 

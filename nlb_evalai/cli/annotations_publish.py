@@ -33,7 +33,7 @@ def publish(
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    from nlb_evalai.publish import publish as run
+    from nlb_evalai.truth.publish import publish as run
 
     columns = (
         TextColumn("{task.description}"),

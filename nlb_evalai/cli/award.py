@@ -9,13 +9,13 @@ from typing import List, Optional
 import click
 
 from evaluation_script.suite import NLB21
+from nlb_evalai.competition.award.decide import make_award
+from nlb_evalai.competition.award.decisions import Override, read_judges, read_overrides
+from nlb_evalai.competition.award.explain import explained, ranks_csv, sentence, usd
+from nlb_evalai.competition.award.export import read_export
+from nlb_evalai.competition.award.rulebook import DEFAULT_RULES, load_rules
+from nlb_evalai.competition.store import Store
 from nlb_evalai.errors import ToolError
-from nlb_evalai.phase2.award import make_award
-from nlb_evalai.phase2.decisions import Override, read_judges, read_overrides
-from nlb_evalai.phase2.explain import explained, ranks_csv, sentence, usd
-from nlb_evalai.phase2.export import read_export
-from nlb_evalai.phase2.rulebook import DEFAULT_RULES, load_rules
-from nlb_evalai.phase2.store import Store
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -8,8 +8,8 @@ from typing import Tuple
 import click
 
 from nlb_evalai.cli._sessions import print_result, progress_bar, session_options
-from nlb_evalai.ground_truth.baseline import build_baseline
-from nlb_evalai.ground_truth.build import parse_sources
+from nlb_evalai.submission.baseline import build_baseline
+from nlb_evalai.truth.build import parse_sources
 
 
 @click.command()

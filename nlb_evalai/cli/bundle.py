@@ -8,7 +8,7 @@ from typing import Optional
 import click
 from rich.console import Console
 
-from nlb_evalai.bundle import BuiltBundle, build_bundle
+from nlb_evalai.challenge.evalai.bundle import BuiltBundle, build_bundle
 from nlb_evalai.cli.bundle_check import check
 from nlb_evalai.cli.bundle_push import push
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from nlb_evalai.bundle_check import ERROR, Finding, check_bundle, errors_of
+from nlb_evalai.challenge.evalai.rules import ERROR, Finding, check_bundle, errors_of
 
 _ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -33,8 +33,8 @@ def push(
     The token of a host is taken from the environment variable AUTH_TOKEN. EvalAI finds the
     challenge again by --repository: the same one updates it. Nothing is sent if a check fails.
     """
-    from nlb_evalai.push import TOKEN_VARIABLE
-    from nlb_evalai.push import push as run
+    from nlb_evalai.challenge.evalai.push import TOKEN_VARIABLE
+    from nlb_evalai.challenge.evalai.push import push as run
 
     console = Console(highlight=False, emoji=False, markup=False)
     pushed = run(

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from rich.table import Table
 
 from evaluation_script.suite import NLB21
-from nlb_evalai.check import CheckReport, check_submission
+from nlb_evalai.submission.check import CheckReport, check_submission
 
 
 @click.command()

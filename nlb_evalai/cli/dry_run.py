@@ -9,8 +9,10 @@ from typing import Dict, List, Optional
 import click
 from rich.console import Console
 
-from nlb_evalai.bundle import build_bundle
-from nlb_evalai.bundle_check import ERROR, Finding, check_bundle, codes, errors_of
+from nlb_evalai.challenge.dry_run import Entry, plan
+from nlb_evalai.challenge.evalai.bundle import build_bundle
+from nlb_evalai.challenge.evalai.replica.worker import Outcome, Replica
+from nlb_evalai.challenge.evalai.rules import ERROR, Finding, check_bundle, codes, errors_of
 from nlb_evalai.cli.show import (
     console_for_output,
     keep_outcome,
@@ -19,9 +21,7 @@ from nlb_evalai.cli.show import (
     print_views,
     step,
 )
-from nlb_evalai.dry_run import Entry, plan
-from nlb_evalai.replica.worker import Outcome, Replica
-from nlb_evalai.sample import is_sample
+from nlb_evalai.sample.files import is_sample
 
 
 @click.command("dry-run")

@@ -8,7 +8,7 @@ from typing import Tuple
 import click
 
 from nlb_evalai.cli._sessions import print_result, progress_bar, session_options
-from nlb_evalai.ground_truth.build import build_input_file, parse_sources
+from nlb_evalai.truth.build import build_input_file, parse_sources
 
 
 @click.group()

@@ -12,12 +12,12 @@ import click
 import jsonschema
 
 from evaluation_script.suite import NLB21
+from nlb_evalai.competition.award.decide import SCHEMA, changed_since
+from nlb_evalai.competition.award.standing import listed
+from nlb_evalai.competition.report.render import write_report
+from nlb_evalai.competition.report.view import make_view
+from nlb_evalai.competition.store import Store
 from nlb_evalai.errors import ToolError
-from nlb_evalai.phase2.award import SCHEMA, changed_since
-from nlb_evalai.phase2.report.render import write_report
-from nlb_evalai.phase2.report.view import make_view
-from nlb_evalai.phase2.standing import listed
-from nlb_evalai.phase2.store import Store
 
 
 @click.command()
@@ -82,7 +82,9 @@ def _award(folder: Path) -> Dict[str, Any]:
     schema = found.get("schema") if isinstance(found, dict) else None
     if schema != SCHEMA:
         raise ToolError(f"{path}: schema: found {schema!r}, expected {SCHEMA!r}")
-    layout = resources.files("nlb_evalai").joinpath("schemas/award-1.json").read_text("utf-8")
+    layout = (
+        resources.files("nlb_evalai.competition.award").joinpath("award-1.json").read_text("utf-8")
+    )
     fault = next(jsonschema.Draft202012Validator(json.loads(layout)).iter_errors(found), None)
     if fault is not None:
         where = "/".join(map(str, fault.absolute_path)) or "the file"

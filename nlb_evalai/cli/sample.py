@@ -8,7 +8,7 @@ from typing import Tuple
 import click
 
 from evaluation_script.suite import NLB21
-from nlb_evalai.sample import MODELS, SCALES, write_sample
+from nlb_evalai.sample.files import MODELS, SCALES, write_sample
 
 
 @click.command()

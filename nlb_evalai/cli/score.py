@@ -23,12 +23,12 @@ from rich.progress import (
 from rich.text import Text
 
 from evaluation_script.suite import NLB21
-from nlb_evalai.phase2.batch import Runner, Tally, run_batch
-from nlb_evalai.phase2.cluster import run_cluster
-from nlb_evalai.phase2.pool import run_pool
-from nlb_evalai.phase2.sources import collect
-from nlb_evalai.phase2.store import Store
-from nlb_evalai.phase2.task import FAILED, LASTING, Outcome
+from nlb_evalai.competition.batch.cluster import run_cluster
+from nlb_evalai.competition.batch.pool import run_pool
+from nlb_evalai.competition.batch.run import Runner, Tally, run_batch
+from nlb_evalai.competition.batch.sources import collect
+from nlb_evalai.competition.batch.task import FAILED, LASTING, Outcome
+from nlb_evalai.competition.store import Store
 
 #: exit codes
 _SOME_LEFT, _INTERRUPTED = 3, 130

@@ -16,10 +16,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from nlb_evalai.challenge import ChallengePhase, PhaseSplit
-from nlb_evalai.dry_run import Entry
-from nlb_evalai.replica.boards import Row, board_rows
-from nlb_evalai.replica.worker import Outcome
+from nlb_evalai.challenge.dry_run import Entry
+from nlb_evalai.challenge.evalai.config import ChallengePhase, PhaseSplit
+from nlb_evalai.challenge.evalai.replica.boards import Row, board_rows
+from nlb_evalai.challenge.evalai.replica.worker import Outcome
 
 _WIDTH_OF_PIPES = 116
 #: between two boards side by side

@@ -19,8 +19,7 @@ from urllib3.util.retry import Retry
 
 from nlb_evalai import __version__
 from nlb_evalai.errors import ToolError
-
-from .errors import BadAnswer, Refused, Unreachable, UpdateRefused
+from nlb_evalai.remote.errors import BadAnswer, Refused, Unreachable, UpdateRefused
 
 FINAL_STATUSES = frozenset({"finished", "failed", "cancelled"})
 RUNNING = "running"

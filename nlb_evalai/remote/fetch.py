@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from .client import USER_AGENT, reason, without_query
-from .errors import FetchError, FileRefused, RemoteError
+from nlb_evalai.remote.client import USER_AGENT, reason, without_query
+from nlb_evalai.remote.errors import FetchError, FileRefused, RemoteError
 
 #: the largest submission taken, unless told otherwise
 MAX_BYTES = 2_000_000_000

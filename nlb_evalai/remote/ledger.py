@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional
 
-from .errors import LeaseLost
+from nlb_evalai.remote.errors import LeaseLost
 
 #: The database's file in the state folder.
 LEDGER = "ledger.sqlite"

@@ -19,8 +19,7 @@ from typing import Any, Callable, Dict, Mapping, Tuple
 
 import evaluation_script
 from evaluation_script.errors import EvaluationError, LimitError, SubmissionError
-
-from . import log
+from nlb_evalai.remote import log
 
 _METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 _LOOK_EVERY_SECONDS = 0.5

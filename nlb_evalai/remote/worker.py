@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Set, Tuple
 
-from .client import RUNNING, Client, Message, Submission, without_query
-from .errors import (
+from nlb_evalai.remote.client import RUNNING, Client, Message, Submission, without_query
+from nlb_evalai.remote.errors import (
     FetchError,
     FileRefused,
     HandBack,
@@ -29,11 +29,11 @@ from .errors import (
     Unreachable,
     UpdateRefused,
 )
-from .fetch import MAX_BYTES, disk_trouble, fetch, is_disk_full
-from .health import Health
-from .ledger import Ledger, Record
-from .log import say
-from .scorer import Scorer, failed
+from nlb_evalai.remote.fetch import MAX_BYTES, disk_trouble, fetch, is_disk_full
+from nlb_evalai.remote.health import Health
+from nlb_evalai.remote.ledger import Ledger, Record
+from nlb_evalai.remote.log import say
+from nlb_evalai.remote.scorer import Scorer, failed
 
 _MAX_PAUSE_SECONDS = 60.0
 

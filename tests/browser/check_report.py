@@ -11,8 +11,8 @@ from typing import List
 
 import pytest
 
-from tests.nlb_evalai.phase2.test_award import scenario as scenario  # a fixture
-from tests.nlb_evalai.phase2.test_report import published as published
+from tests.nlb_evalai.competition.test_award import scenario as scenario  # a fixture
+from tests.nlb_evalai.competition.test_report import published as published
 
 #: what a browser does on its own account is switched off; what the page does is not
 FLAGS = [

@@ -13,8 +13,7 @@ import pytest
 
 from evaluation_script.scorecard import Scorecard
 from evaluation_script.suite import NLB21
-
-GOLDEN = Path(__file__).parents[1] / "data" / "golden"
+from tests.paths import GOLDEN
 
 Flat = Dict[Tuple[str, str], float]
 

@@ -18,12 +18,10 @@ import pytest
 
 from evaluation_script import evaluate
 from evaluation_script.errors import AnnotationError, InternalError, SubmissionError
-from evaluation_script.main import score
 from evaluation_script.receipt import SCHEMA
-from evaluation_script.scoring import TRUTH_UNFIT
+from evaluation_script.scoring import TRUTH_UNFIT, score
 from evaluation_script.suite import NLB21
-
-from .conftest import children, open_descriptors
+from tests.evaluation_script.conftest import children, open_descriptors
 
 GROUP = "mc_maze_small_20"
 

@@ -18,8 +18,7 @@ import pytest
 from evaluation_script import evaluate
 from evaluation_script.errors import SubmissionError
 from evaluation_script.metrics import bits_per_spike
-
-from .conftest import flat
+from tests.evaluation_script.conftest import flat
 
 SCORED = [
     "no_forward",

@@ -11,10 +11,9 @@ import pytest
 from nlb_tools.evaluation import evaluate as reference_evaluate
 
 from evaluation_script import evaluate
-from evaluation_script.main import score
+from evaluation_script.scoring import score
 from evaluation_script.suite import NLB21
-
-from .conftest import flat, unrounded
+from tests.evaluation_script.conftest import flat, unrounded
 
 PARTS = ("a", "b", "c")
 
@@ -84,7 +83,7 @@ def test_scores_equal_the_live_reference_on_simulated_sessions(
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from nlb_evalai.sample import write_sample
+    from nlb_evalai.sample.files import write_sample
 
     folder = tmp_path_factory.mktemp("sample")
     write_sample(folder)

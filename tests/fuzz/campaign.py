@@ -19,7 +19,6 @@ from tests.evaluation_script.attacks import arena
 from tests.fuzz import worker
 from tests.fuzz.mutate import mutant
 
-GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 #: later than this an answer is late, whatever it says; tiny files take a fraction of a second
 LATE_SECONDS = 60.0
 _FORBIDDEN = re.compile(r"/proc|/tmp|\.h5\b|\.py\b|Errno|Traceback|Unable to")

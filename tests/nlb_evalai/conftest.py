@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nlb_evalai.bundle import checkout_root
-from nlb_evalai.challenge import CONFIG_NAME
-from nlb_evalai.sample import SamplePaths, write_sample
+from nlb_evalai.challenge.evalai.bundle import checkout_root
+from nlb_evalai.challenge.evalai.config import CONFIG_NAME
+from nlb_evalai.sample.files import SamplePaths, write_sample
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 import h5py
 import numpy as np
 
-from evaluation_script import main
+from evaluation_script import main, scoring
 from evaluation_script.errors import EvaluationError
 
 MAZE, RSG = "mc_maze_small_20", "dmfc_rsg_20"
@@ -123,7 +123,7 @@ class Arena:
 
     def notes(self, path: Path, truth: Optional[Path] = None) -> str:
         """What a participant is told beside the scores."""
-        return "\n".join(main.score(truth or self.truth, path, "val").notes)
+        return "\n".join(scoring.score(truth or self.truth, path, "val").notes)
 
     def check_honest(self) -> None:
         """An honest submission still gets the scores it always got."""

@@ -9,10 +9,9 @@ from typing import Callable, Iterator
 
 import pytest
 
-from evaluation_script.reader import client
-
-from ..conftest import children, open_descriptors
-from .arena import Arena
+from evaluation_script.reader import process as client
+from tests.evaluation_script.attacks.arena import Arena
+from tests.evaluation_script.conftest import children, open_descriptors
 
 _PRELUDE = """
 import importlib.util, os, signal, sys, time

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from evaluation_script.errors import SubmissionError
-from evaluation_script.main import score
-from evaluation_script.reader.client import Limits
-
-from .arena import MAZE, Arena, rates, shapes
+from evaluation_script.reader.process import Limits
+from evaluation_script.scoring import score
+from tests.evaluation_script.attacks.arena import MAZE, Arena, rates, shapes
 
 ARRAY = "eval_rates_heldout"
 SHAPE = shapes(MAZE)[ARRAY]

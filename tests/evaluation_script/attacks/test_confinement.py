@@ -18,10 +18,9 @@ import pytest
 
 from evaluation_script.annotation import Annotation
 from evaluation_script.errors import InternalError, LimitError
-from evaluation_script.reader.client import ReaderProcess
+from evaluation_script.reader.process import ReaderProcess
 from evaluation_script.suite import NLB21
-
-from .arena import Arena
+from tests.evaluation_script.attacks.arena import Arena
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="confinement as Linux does it"
@@ -167,7 +166,7 @@ def test_a_scorer_with_few_free_descriptors_still_gets_a_confined_reader(arena: 
 PARENT = """
 import os, sys, time
 sys.path.insert(0, {repository!r})
-from evaluation_script.reader.client import ReaderProcess
+from evaluation_script.reader.process import ReaderProcess
 reader = ReaderProcess(os.open({submission!r}, os.O_RDONLY))
 print(reader._process.pid, flush=True)
 time.sleep(60)

@@ -15,10 +15,9 @@ import h5py
 import numpy as np
 import pytest
 
-from evaluation_script import main
+from evaluation_script import scoring
 from evaluation_script.errors import EvaluationError
-
-from .arena import MAZE, Arena, rates, shapes, write_submission
+from tests.evaluation_script.attacks.arena import MAZE, Arena, rates, shapes, write_submission
 
 ARRAY = "eval_rates_heldout"
 SHAPE = shapes(MAZE)[ARRAY]
@@ -187,7 +186,7 @@ def test_a_file_that_changes_while_it_is_read_gets_no_score(
     arena: Arena, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     path = arena.new()
-    original = main.inspect if moment == "structure" else main._score_groups
+    original = scoring.inspect if moment == "structure" else scoring._score_groups
 
     def meddle(*arguments: Any) -> Any:
         answer = original(*arguments)
@@ -196,7 +195,7 @@ def test_a_file_that_changes_while_it_is_read_gets_no_score(
             stream.write(b"more")
         return answer
 
-    monkeypatch.setattr(main, "inspect" if moment == "structure" else "_score_groups", meddle)
+    monkeypatch.setattr(scoring, "inspect" if moment == "structure" else "_score_groups", meddle)
     arena.refused(path, "the submitted file changed while it was read; submit it again")
     monkeypatch.undo()
 

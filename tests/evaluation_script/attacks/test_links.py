@@ -10,7 +10,7 @@ from typing import Any, Callable
 import h5py
 import pytest
 
-from .arena import EVAL, HELDOUT, MAZE, Arena
+from tests.evaluation_script.attacks.arena import EVAL, HELDOUT, MAZE, Arena
 
 ARRAY = "eval_rates_heldout"
 #: an array of the truth with just the shape that the submission's must have

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from evaluation_script.suite import NLB21
-
-from .arena import BINS, EVAL, MAZE, TRAIN, Arena, shapes
+from tests.evaluation_script.attacks.arena import BINS, EVAL, MAZE, TRAIN, Arena, shapes
 
 LIMIT_MIB = 400
 #: what the truth of a full dataset and its eval rates take, which the small truths here do not
@@ -29,7 +28,7 @@ import psutil
 repository, truth, *paths = sys.argv[1:]
 sys.path.insert(0, repository)
 from evaluation_script.errors import EvaluationError
-from evaluation_script.main import score
+from evaluation_script.scoring import score
 
 def total():
     found = 0

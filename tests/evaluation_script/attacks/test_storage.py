@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from evaluation_script.errors import EvaluationError
-from evaluation_script.reader.client import Part, ReaderProcess
-
-from .arena import BINS, EVAL, HELDOUT, MAZE, Arena, shapes
+from evaluation_script.reader.buffer import Part
+from evaluation_script.reader.process import ReaderProcess
+from tests.evaluation_script.attacks.arena import BINS, EVAL, HELDOUT, MAZE, Arena, shapes
 
 ARRAY = "eval_rates_heldout"
 SHAPE = shapes(MAZE)[ARRAY]

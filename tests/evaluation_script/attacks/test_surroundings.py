@@ -18,11 +18,10 @@ from typing import Any
 
 import pytest
 
-from evaluation_script import main
+from evaluation_script import main, scoring
 from evaluation_script.errors import LimitError
-from evaluation_script.reader import client
-
-from .arena import MAZE, Arena
+from evaluation_script.reader import process as client
+from tests.evaluation_script.attacks.arena import MAZE, Arena
 
 PACKAGE = Path(main.__file__).parent
 
@@ -51,7 +50,7 @@ IN_A_POOL = """
 import json, multiprocessing, sys
 repository, truth, honest = sys.argv[1:]
 sys.path.insert(0, repository)
-from evaluation_script.main import score
+from evaluation_script.scoring import score
 def work(_):
     assert multiprocessing.current_process().daemon
     return score(truth, honest, "val").groups["mc_maze_small_20"].scores["co-bps"].value
@@ -82,7 +81,7 @@ def test_it_works_inside_daemonic_pool_workers_two_at_once(arena: Arena) -> None
         [sys.executable, "-c", IN_A_POOL, *arguments],
         stdout=subprocess.PIPE, check=True, timeout=60,
     )  # fmt: skip
-    card = main.score(arena.truth, arena.honest, "val")
+    card = scoring.score(arena.truth, arena.honest, "val")
     assert json.loads(done.stdout) == [card.groups[MAZE].scores["co-bps"].value] * 4
 
 
@@ -200,7 +199,7 @@ def test_a_server_that_can_start_no_process_blames_itself(
 
     monkeypatch.setattr(client.subprocess, "Popen", exhausted)
     with pytest.raises(LimitError):
-        main.score(arena.truth, arena.honest, "val")
+        scoring.score(arena.truth, arena.honest, "val")
     arena.refused(arena.new(), "the server is short of memory, disk space or processes")
     monkeypatch.undo()
 
@@ -211,7 +210,7 @@ def test_an_error_in_the_midst_of_scoring_leaves_nothing_behind(
     def fail(*_: Any) -> None:
         raise ZeroDivisionError("secret detail of the truth")
 
-    monkeypatch.setattr(main.DatasetScorer, "update", fail)
+    monkeypatch.setattr(scoring.DatasetScorer, "update", fail)
     message = arena.refused(arena.new(), "scoring failed by a fault of the server")
     assert "secret" not in message
     assert "secret" in caplog.text  # where the host looks

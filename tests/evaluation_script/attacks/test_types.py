@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from h5py import h5d, h5s, h5t
 
-from .arena import MAZE, Arena, rates, shapes
+from tests.evaluation_script.attacks.arena import MAZE, Arena, rates, shapes
 
 ARRAY = "eval_rates_heldout"
 SHAPE = shapes(MAZE)[ARRAY]

@@ -10,14 +10,13 @@ from typing import Any, Callable, Dict, Tuple
 import numpy as np
 import pytest
 
-from evaluation_script import main
+from evaluation_script import scoring
 from evaluation_script.errors import EvaluationError, LimitError, SubmissionError
-from evaluation_script.layout import ARRAYS
 from evaluation_script.reader import facts as reader_facts
 from evaluation_script.reader import wire
-from evaluation_script.reader.client import Limits
-
-from .arena import MAZE, Arena
+from evaluation_script.reader.process import Limits
+from evaluation_script.submission.layout import ARRAYS
+from tests.evaluation_script.attacks.arena import MAZE, Arena
 
 Install = Callable[..., None]
 
@@ -34,9 +33,9 @@ genuine._answer = answer
 
 def with_limits(monkeypatch: pytest.MonkeyPatch, **limits: Any) -> None:
     """Let ``evaluate`` go by stricter limits."""
-    original = main.ReaderProcess
+    original = scoring.ReaderProcess
     monkeypatch.setattr(
-        main, "ReaderProcess", lambda descriptor, _: original(descriptor, Limits(**limits))
+        scoring, "ReaderProcess", lambda descriptor, _: original(descriptor, Limits(**limits))
     )
 
 

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation_script.metrics.jackknife import jackknife_error, r2_from_sums
-
-from .cases import CASES, Case
+from tests.evaluation_script.metrics.cases import CASES, Case
 
 every_metric = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 

@@ -17,7 +17,7 @@ import pytest
 
 import evaluation_script
 from evaluation_script.suite import NLB21
-from nlb_evalai.sample import write_sample
+from nlb_evalai.sample.files import write_sample
 from tests.nlb_evalai.remote.standin import CHALLENGE, QUEUE, TOKEN, StandIn
 
 BOARDS = {

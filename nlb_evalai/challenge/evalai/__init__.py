@@ -1,0 +1,1 @@
+"""EvalAI: its configuration, its zip, its rules, a replica of its worker, and the push to it."""

@@ -1,0 +1,265 @@
+"""The challenge bundle: one zip with everything that EvalAI is told, the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Dict, List, Optional, Tuple
+
+import h5py
+
+import evaluation_script
+from evaluation_script.files import file_sha256
+from evaluation_script.storage import StorageError, is_pointer, read_pointer, resolve
+from nlb_evalai.challenge.evalai.config import (
+    CONFIG_NAME,
+    Challenge,
+    ChallengePhase,
+    read_challenge,
+)
+from nlb_evalai.challenge.evalai.rules import check_bundle, errors_of
+from nlb_evalai.errors import ToolError
+from nlb_evalai.sample.files import ORIGIN, is_sample, write_sample
+from nlb_evalai.truth.folder import POINTER_SUFFIXES, find_truth
+
+#: The oldest time a zip can hold: a bundle does not depend on when it was built.
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+_UNIX, _REGULAR_0644 = 3, 0o100644
+#: These hold compressed data; deflating them again takes time and saves nothing.
+_STORED = (".h5", ".hdf5", ".png", ".jpg", ".jpeg", ".zip")
+#: Left behind by tools in the folder of the evaluation script.
+_SKIPPED = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
+
+
+class BundleError(ToolError):
+    """A bundle cannot be built; lists everything that is in the way."""
+
+    def __init__(self, problems: List[str]) -> None:
+        self.problems = problems
+        count = len(problems)
+        lines = [f"no bundle was written, {count} problem{'s' if count != 1 else ''}:"]
+        super().__init__("\n".join(lines + [f"  {problem}" for problem in problems]))
+
+
+@dataclass(frozen=True)
+class BuiltBundle:
+    """What was built: its members' sizes in bytes, and what the host must know about it."""
+
+    path: Path
+    sha256: str
+    members: Dict[str, int]
+    origins: Dict[str, str]
+    warnings: List[str] = field(default_factory=list)
+
+
+def checkout_root() -> Path:
+    """The folder that holds the challenge: this project's own checkout.
+
+    Raises
+    ------
+    ToolError
+        If the package was installed without one.
+    """
+    root = Path(evaluation_script.__file__).resolve().parent.parent
+    if not (root / CONFIG_NAME).is_file():
+        raise ToolError(
+            f"{root / CONFIG_NAME}: not found. A bundle is built from a checkout of the project: "
+            "clone it and install it with `pip install -e .`"
+        )
+    return root
+
+
+def build_bundle(
+    out: Path, annotations: Optional[Path] = None, root: Optional[Path] = None
+) -> BuiltBundle:
+    """Build the challenge zip.
+
+    Parameters
+    ----------
+    out : Path
+        The zip to write; its folder is made.
+    annotations : Path, optional
+        Folder of the ground truth, one file for each phase, named as in the config (``val.h5``,
+        ``test.h5``), or a pointer to it (``test.yaml``). Left out: the embedded sample. For
+        remote evaluation the pointer itself goes into the bundle, and truth is refused.
+    root : Path, optional
+        The checkout to build from; this project's own when left out.
+
+    Returns
+    -------
+    BuiltBundle
+        ``warnings`` say what must not go live.
+
+    Raises
+    ------
+    BundleError
+        If a file that the config names is missing, truth is missing or no HDF5, or truth would
+        go into a bundle for remote evaluation.
+    ConfigError
+        If ``challenge_config.yaml`` cannot be read.
+    StorageError
+        If what a pointer names cannot be fetched.
+    """
+    root = root or checkout_root()
+    challenge = read_challenge(root / CONFIG_NAME)
+    with tempfile.TemporaryDirectory(prefix="nlb-bundle-") as scratch:
+        if annotations is None:
+            codenames = [phase.codename for phase in challenge.phases]
+            write_sample(scratch, phases=codenames, models=())
+            annotations = Path(scratch) / "annotations"
+        sources, problems = _sources(root, challenge, annotations)
+        origins = {}
+        for phase in challenge.phases:
+            truth = sources.get(phase.annotation)
+            if truth is not None:
+                problems += _problems_of_truth(truth, phase, challenge.remote)
+        if problems:
+            raise BundleError(problems)
+        for phase in challenge.phases:
+            origins[phase.codename] = _origin(sources[phase.annotation])
+        script = script_zip(root / "evaluation_script")
+        return _write(out, challenge, sources, script, origins)
+
+
+def _sources(
+    root: Path, challenge: Challenge, annotations: Path
+) -> Tuple[Dict[str, Path], List[str]]:
+    """Path inside the bundle -> file to put there, and what is missing."""
+    sources, problems = {CONFIG_NAME: root / CONFIG_NAME}, []
+    truth = {phase.annotation: phase for phase in challenge.phases}
+    for name in challenge.files:
+        parts = PurePosixPath(name)
+        if parts.is_absolute() or ".." in parts.parts:
+            problems.append(f"{CONFIG_NAME}: {name}: found a path that leaves the bundle")
+        elif name in truth:
+            codename = truth[name].codename
+            found = find_truth(annotations, parts.stem, pointer=challenge.remote)
+            if found is None:
+                problems.append(
+                    f"{annotations / parts.name}: the ground truth of phase {codename} is missing"
+                )
+            else:
+                # What a worker of the host's own reads, EvalAI must not get.
+                sources[name] = found if challenge.remote else _fetched(found, codename)
+        elif name != challenge.evaluation_script:
+            if (root / name).is_file():
+                sources[name] = root / name
+            else:
+                problems.append(f"{root / name}: missing, but {CONFIG_NAME} names it")
+    return sources, problems
+
+
+def _fetched(path: Path, codename: str) -> Path:
+    """What a pointer points at; a file under the truth's own name is judged as it is."""
+    return resolve(path, codename) if path.suffix in POINTER_SUFFIXES else path
+
+
+def _problems_of_truth(path: Path, phase: ChallengePhase, remote: bool) -> List[str]:
+    if is_pointer(path):
+        return _problems_of_pointer(path, phase)
+    if not h5py.is_hdf5(path):
+        return [f"{path}: no HDF5 file; expected the ground truth of phase {phase.codename}"]
+    try:
+        with h5py.File(path, "r") as file:
+            found = file.attrs.get("phase")
+    except OSError as error:
+        return [f"{path}: damaged: {error}"]
+    if found is not None and str(found) != phase.codename:
+        return [f"{path}: found ground truth of phase {found}, expected phase {phase.codename}"]
+    if remote and not is_sample(path):
+        return [
+            f"{path}: is the truth itself, which stays on your machines where {CONFIG_NAME} has "
+            f"remote_evaluation: true; run `nlb-evalai annotations publish {path} "
+            "s3://BUCKET/KEY`: the pointer that it writes goes into the bundle"
+        ]
+    return []
+
+
+def _problems_of_pointer(path: Path, phase: ChallengePhase) -> List[str]:
+    try:
+        found = read_pointer(path).phase
+    except StorageError as error:
+        return [error.detail]
+    if found != phase.codename:
+        return [f"{path}: points at ground truth of phase {found}, expected phase {phase.codename}"]
+    return []
+
+
+def _origin(path: Path) -> str:
+    if is_sample(path):
+        with h5py.File(path, "r") as file:
+            return str(file.attrs[ORIGIN])
+    return "as given"
+
+
+def script_zip(folder: Path) -> bytes:
+    """``evaluation_script.zip``: the files of the package at its root, as EvalAI imports it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            relative = path.relative_to(folder)
+            hidden = any(part in _SKIPPED or part.startswith(".") for part in relative.parts)
+            if path.is_file() and not hidden and path.suffix != ".pyc":
+                with path.open("rb") as stream:
+                    _add(archive, relative.as_posix(), stream)
+    return buffer.getvalue()
+
+
+def _write(
+    out: Path,
+    challenge: Challenge,
+    sources: Dict[str, Path],
+    script: bytes,
+    origins: Dict[str, str],
+) -> BuiltBundle:
+    partial = out.with_name(out.name + ".partial")
+    names = sorted([*sources, challenge.evaluation_script])
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(partial, "w") as archive:
+            for name in names:
+                if name == challenge.evaluation_script:
+                    _add(archive, name, io.BytesIO(script))
+                else:
+                    with sources[name].open("rb") as stream:
+                        _add(archive, name, stream)
+            members = {info.filename: info.file_size for info in archive.infolist()}
+        warnings = _checked(partial)
+        partial.replace(out)
+    except OSError as error:
+        raise ToolError(f"{error.filename or out}: cannot be written: {error.strerror}") from None
+    finally:
+        if partial.exists():
+            partial.unlink()
+    sample = [codename for codename, origin in origins.items() if origin != "as given"]
+    if sample:
+        warnings.append(
+            f"the ground truth of {' and '.join(sample)} is the embedded sample, not real data: "
+            "never put this bundle on EvalAI. Give the real one with --annotations DIR"
+        )
+    return BuiltBundle(out, file_sha256(out), members, origins, warnings)
+
+
+def _checked(bundle: Path) -> List[str]:
+    """Warnings about a bundle; BundleError if EvalAI would refuse it or trip over it."""
+    findings = check_bundle(bundle)
+    errors = errors_of(findings)
+    if errors:
+        raise BundleError([str(finding) for finding in errors])
+    # The sample's own warning, which names the phases, says this better.
+    return [str(finding) for finding in findings if finding.code != "sample-truth"]
+
+
+def _add(archive: zipfile.ZipFile, name: str, stream: BinaryIO) -> None:
+    """One member with everything fixed that could differ between two builds."""
+    info = zipfile.ZipInfo(name, _TIMESTAMP)
+    info.create_system = _UNIX
+    info.external_attr = _REGULAR_0644 << 16
+    stored = PurePosixPath(name).suffix.lower() in _STORED
+    info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+    with archive.open(info, "w", force_zip64=False) as member:
+        shutil.copyfileobj(stream, member, 1 << 20)

@@ -1,0 +1,67 @@
+"""Rules about the zip itself: what is in it, under which names."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Iterator
+
+from nlb_evalai.challenge.evalai.config import CONFIG_NAME
+from nlb_evalai.challenge.evalai.rules.contents import Bundle
+from nlb_evalai.challenge.evalai.rules.registry import WARNING, Said, check
+
+
+def _leads_out(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts
+
+
+@check("damaged-member")
+def members_can_be_read(bundle: Bundle) -> Iterator[Said]:
+    damaged = bundle.damaged()
+    if damaged is not None:
+        yield damaged, "damaged or encrypted; build the bundle again"
+
+
+@check("member-path")
+def members_stay_inside(bundle: Bundle) -> Iterator[Said]:
+    for name in bundle.names:
+        if _leads_out(name) or "\\" in name:
+            yield (
+                name,
+                "leads out of the folder it is extracted to; use plain relative paths with /",
+            )
+
+
+@check("duplicate-member")
+def members_are_there_once(bundle: Bundle) -> Iterator[Said]:
+    for name in dict.fromkeys(bundle.names):
+        if bundle.names.count(name) > 1:
+            yield name, "is in the zip more than once; keep one"
+
+
+@check("file-path")
+def named_paths_are_relative(bundle: Bundle) -> Iterator[Said]:
+    for where, name in bundle.files():
+        if _leads_out(name):
+            yield where, f"found {name!r}, expected a relative path inside the zip"
+
+
+@check("file-missing")
+def named_files_are_there(bundle: Bundle) -> Iterator[Said]:
+    for where, name in bundle.files():
+        if name not in bundle.names and not _leads_out(name):
+            same = [
+                member
+                for member in bundle.names
+                if member.lower().endswith(name.lower().lstrip("./"))
+            ]
+            hint = f"; did you mean {same[0]}?" if same else ""
+            yield where, f"{name} is not in the zip: add it, or correct the path{hint}"
+
+
+@check("unused-member", WARNING)
+def members_are_named(bundle: Bundle) -> Iterator[Said]:
+    used = {CONFIG_NAME, *(name for _, name in bundle.files())}
+    for name in dict.fromkeys(bundle.names):
+        if name not in used and not name.endswith("/") and not _leads_out(name):
+            yield name, f"{CONFIG_NAME} does not name it; leave out what EvalAI does not need"

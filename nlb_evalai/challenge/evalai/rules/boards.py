@@ -1,0 +1,181 @@
+"""Rules about leaderboards, dataset splits, and how phases show them."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, List, Tuple
+
+from nlb_evalai.challenge.evalai.rules.contents import Bundle, labels_of
+from nlb_evalai.challenge.evalai.rules.registry import WARNING, Said, check
+
+_REFERENCES = (
+    ("challenge_phase_id", "challenge_phases"),
+    ("leaderboard_id", "leaderboard"),
+    ("dataset_split_id", "dataset_splits"),
+)
+
+
+@check("default-order")
+def boards_are_ordered_by_a_label(bundle: Bundle) -> Iterator[Said]:
+    for where, schema, labels in bundle.boards():
+        order = schema.get("default_order_by")
+        if isinstance(order, str) and order not in labels:
+            yield f"{where}.default_order_by", f"{order!r} is none of its labels {labels}"
+
+
+@check("duplicate-label")
+def labels_are_unique(bundle: Bundle) -> Iterator[Said]:
+    for where, _, labels in bundle.boards():
+        for label in dict.fromkeys(labels):
+            if labels.count(label) > 1:
+                yield f"{where}.labels", f"{label!r} is there twice: one column would be lost"
+
+
+@check("metadata-label", WARNING)
+def metadata_describe_labels(bundle: Bundle) -> Iterator[Said]:
+    for where, schema, labels in bundle.boards():
+        metadata = schema.get("metadata")
+        for label in metadata if isinstance(metadata, dict) else ():
+            if label not in labels:
+                yield (
+                    f"{where}.metadata",
+                    f"{label!r} is no label of this board: correct or remove it",
+                )
+
+
+@check("split-reference")
+def phase_splits_refer_to_what_is_there(bundle: Bundle) -> Iterator[Said]:
+    for where, split in bundle.entries("challenge_phase_splits"):
+        for field, key in _REFERENCES:
+            if type(split.get(field)) is int and split[field] not in bundle.by_id(key):
+                yield f"{where}.{field}", f"{key} has no entry with id {split[field]}"
+
+
+@check("split-shown-twice")
+def a_split_is_on_one_board_of_a_phase(bundle: Bundle) -> Iterator[Said]:
+    seen: Dict[Tuple[Any, Any], str] = {}
+    for where, split in bundle.entries("challenge_phase_splits"):
+        pair = (str(split.get("challenge_phase_id")), str(split.get("dataset_split_id")))
+        if pair in seen:
+            yield (
+                where,
+                f"dataset split {pair[1]} is shown in phase {pair[0]} already ({seen[pair]}); "
+                "EvalAI takes this and then fails every submission: give each board its own split",
+            )
+        seen.setdefault(pair, where.partition(": ")[2])
+
+
+@check("phase-without-split")
+def every_phase_shows_something(bundle: Bundle) -> Iterator[Said]:
+    shown = {str(split.get("challenge_phase_id")) for _, split in _splits(bundle)}
+    for where, phase in bundle.entries("challenge_phases"):
+        if "id" in phase and str(phase["id"]) not in shown:
+            yield (
+                where,
+                "no phase split shows it, so every submission fails; none can be added once the "
+                "challenge is created: add its challenge_phase_splits now",
+            )
+
+
+@check("unused-split", WARNING)
+def every_split_is_shown(bundle: Bundle) -> Iterator[Said]:
+    yield from _unused(bundle, "dataset_splits", "dataset_split_id")
+
+
+@check("unused-board", WARNING)
+def every_board_is_shown(bundle: Bundle) -> Iterator[Said]:
+    yield from _unused(bundle, "leaderboard", "leaderboard_id")
+
+
+def _unused(bundle: Bundle, key: str, field: str) -> Iterator[Said]:
+    used = {str(split.get(field)) for _, split in _splits(bundle)}
+    for where, entry in bundle.entries(key):
+        if "id" in entry and str(entry["id"]) not in used:
+            yield where, "no phase shows it: remove it, or add a challenge_phase_splits entry"
+
+
+@check("visibility-two", WARNING)
+def visibility_says_what_it_does(bundle: Bundle) -> Iterator[Said]:
+    for where, split in _splits(bundle):
+        if split.get("visibility") == 2 and type(split["visibility"]) is int:
+            yield f"{where}.visibility", "2 acts like 1, host only: write 1 or 3 (public)"
+
+
+@check("order-contradiction")
+def boards_have_one_order(bundle: Bundle) -> Iterator[Said]:
+    boards = bundle.by_id("leaderboard")
+    for where, split in _splits(bundle):
+        schema = boards.get(_int(split.get("leaderboard_id")), {}).get("schema")
+        metadata = schema.get("metadata") if isinstance(schema, dict) else None
+        if not isinstance(schema, dict) or not isinstance(metadata, dict):
+            continue
+        entry = metadata.get(str(schema.get("default_order_by")))
+        ascending = entry.get("sort_ascending") if isinstance(entry, dict) else None
+        descending = split.get("is_leaderboard_order_descending")
+        if isinstance(ascending, bool) and ascending is descending:
+            yield (
+                f"{where}.is_leaderboard_order_descending",
+                f"found {str(descending).lower()}, but the default label of its board has "
+                f"sort_ascending {str(ascending).lower()}: the two must differ",
+            )
+
+
+# ---- what the evaluation script will send -----------------------------------------------------
+
+
+@check("suite-phase")
+def phases_are_those_of_the_suite(bundle: Bundle) -> Iterator[Said]:
+    known = [phase.codename for phase in bundle.suite.phases]
+    for where, phase in bundle.entries("challenge_phases"):
+        if isinstance(phase.get("codename"), str) and phase["codename"] not in known:
+            yield (
+                f"{where}.codename",
+                f"found {phase['codename']!r}, but the evaluation script scores only "
+                f"{' and '.join(known)}: every submission would fail",
+            )
+
+
+@check("suite-split")
+def phases_show_every_split_of_the_suite(bundle: Bundle) -> Iterator[Said]:
+    splits = bundle.by_id("dataset_splits")
+    for where, phase in bundle.entries("challenge_phases"):
+        shown = {
+            str(splits.get(_int(split.get("dataset_split_id")), {}).get("codename"))
+            for _, split in _splits(bundle)
+            if split.get("challenge_phase_id") == phase.get("id")
+        }
+        missing = [name for name in bundle.suite.splits() if name not in shown]
+        if shown and missing:
+            yield (
+                where,
+                f"does not show {', '.join(missing)}, which the evaluation script returns: "
+                "a submission with it fails as a whole",
+            )
+
+
+@check("suite-label")
+def boards_have_the_labels_of_the_suite(bundle: Bundle) -> Iterator[Said]:
+    splits, boards = bundle.by_id("dataset_splits"), bundle.by_id("leaderboard")
+    expected = {
+        bundle.suite.split(board, width): bundle.suite.labels(board)
+        for board in bundle.suite.boards()
+        for width in bundle.suite.bin_widths_ms
+    }
+    for where, split in _splits(bundle):
+        codename = str(splits.get(_int(split.get("dataset_split_id")), {}).get("codename"))
+        found = labels_of(boards.get(_int(split.get("leaderboard_id"))))
+        labels = expected.get(codename)
+        if found and labels is not None and set(found) != set(labels):
+            yield (
+                f"{where}.leaderboard_id",
+                f"its board has the labels {found}, but the evaluation script scores "
+                f"{codename} with {labels}",
+            )
+
+
+def _splits(bundle: Bundle) -> List[Tuple[str, Dict[str, Any]]]:
+    return bundle.entries("challenge_phase_splits")
+
+
+def _int(value: Any) -> int:
+    """An id, or one that nothing has."""
+    return value if type(value) is int else -1

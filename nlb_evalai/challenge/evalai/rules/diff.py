@@ -1,0 +1,101 @@
+"""What an update of a live challenge may not change.
+
+After creation, no phase split can be added to an existing phase; after approval, labels,
+codenames and visibility are locked.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, List, Tuple
+
+from nlb_evalai.challenge.evalai.config import CONFIG_NAME
+from nlb_evalai.challenge.evalai.rules.contents import Bundle, labels_of
+from nlb_evalai.challenge.evalai.rules.registry import ERROR, WARNING, Finding
+
+Splits = Dict[Tuple[int, int, int], Dict[str, Any]]
+
+
+def diff_bundles(old: Bundle, new: Bundle) -> List[Finding]:
+    """Findings about what ``new`` changes of the live challenge ``old``; entries match by id."""
+    return [*_labels(old, new), *_codenames(old, new), *_phase_splits(old, new)]
+
+
+def _error(code: str, location: str, message: str) -> Finding:
+    return Finding(code, ERROR, f"{CONFIG_NAME}: {location}", message)
+
+
+def _labels(old: Bundle, new: Bundle) -> Iterator[Finding]:
+    after = new.by_id("leaderboard")
+    for pk, board in old.by_id("leaderboard").items():
+        where = f"leaderboard with id {pk}"
+        before, now = labels_of(board), labels_of(after.get(pk))
+        if pk not in after:
+            yield _error("live-labels", where, "is gone; a live challenge keeps its leaderboards")
+        elif before != now:
+            yield _error(
+                "live-labels", where, f"labels were {before}, found {now}: they are locked"
+            )
+    for pk in after:
+        if pk not in old.by_id("leaderboard"):
+            yield _added("live-new", f"leaderboard with id {pk}")
+
+
+def _codenames(old: Bundle, new: Bundle) -> Iterator[Finding]:
+    for key in ("challenge_phases", "dataset_splits"):
+        after = new.by_id(key)
+        for pk, entry in old.by_id(key).items():
+            where = f"{key} with id {pk}"
+            before = entry.get("codename")
+            if pk not in after:
+                yield _error("live-codename", where, f"{before!r} is gone; keep it")
+            elif after[pk].get("codename") != before:
+                yield _error(
+                    "live-codename",
+                    where,
+                    f"codename was {before!r}, found {after[pk].get('codename')!r}: it is locked",
+                )
+        for pk in after:
+            if pk not in old.by_id(key):
+                yield _added("live-new", f"{key} with id {pk}")
+
+
+def _phase_splits(old: Bundle, new: Bundle) -> Iterator[Finding]:
+    before, after = _by_triple(old), _by_triple(new)
+    existing = old.by_id("challenge_phases")
+    for triple, split in before.items():
+        where = _words(triple)
+        if triple not in after:
+            yield _error("live-phase-split", where, "is gone; a live challenge keeps its boards")
+        elif after[triple].get("visibility") != split.get("visibility"):
+            found = after[triple].get("visibility")
+            yield _error(
+                "live-visibility",
+                where,
+                f"visibility was {split.get('visibility')}, found {found}: it is locked",
+            )
+    for triple in after:
+        if triple not in before and triple[0] in existing:
+            yield _error(
+                "live-phase-split",
+                _words(triple),
+                "is new; no phase split can be added to an existing phase",
+            )
+
+
+def _added(code: str, where: str) -> Finding:
+    message = "is new: look at it on the live challenge after the update, and at every old board"
+    return Finding(code, WARNING, f"{CONFIG_NAME}: {where}", message)
+
+
+def _by_triple(bundle: Bundle) -> Splits:
+    keys = ("challenge_phase_id", "leaderboard_id", "dataset_split_id")
+    found = {}
+    for _, split in bundle.entries("challenge_phase_splits"):
+        triple = tuple(split.get(key) for key in keys)
+        if all(type(pk) is int for pk in triple):
+            found[triple] = split
+    return found  # type: ignore[return-value]
+
+
+def _words(triple: Tuple[int, int, int]) -> str:
+    return "phase {}, leaderboard {}, dataset split {}".format(*triple)

@@ -1,0 +1,109 @@
+"""Rules about the pages and the logo."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from typing import Dict, Iterator, List, Optional, Tuple
+from urllib.parse import urlsplit
+
+from nlb_evalai.challenge.evalai.rules.contents import PAGE_KEYS, Bundle
+from nlb_evalai.challenge.evalai.rules.registry import WARNING, Said, check
+
+#: What EvalAI's sanitizer takes away.
+_REMOVED_TAGS = {"script", "style", "iframe", "object", "embed", "form", "link", "meta", "base"}
+_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+
+
+def _pages(bundle: Bundle) -> Dict[str, bytes]:
+    names = [bundle.config.get(key) for key in PAGE_KEYS]
+    names += [phase.get("description") for _, phase in bundle.entries("challenge_phases")]
+    found = {}
+    for name in names:
+        content = bundle.read(name) if isinstance(name, str) else None
+        if content is not None:
+            found[str(name)] = content
+    return found
+
+
+@check("page-text")
+def pages_are_text(bundle: Bundle) -> Iterator[Said]:
+    for name, content in _pages(bundle).items():
+        try:
+            content.decode("utf-8")
+        except UnicodeDecodeError:
+            yield name, "is not UTF-8 text: save it as UTF-8"
+
+
+@check("page-empty")
+def pages_say_something(bundle: Bundle) -> Iterator[Said]:
+    for name, content in _pages(bundle).items():
+        if not content.strip():
+            yield name, "is empty: write the page"
+
+
+@check("page-active", WARNING)
+def pages_survive_the_sanitizer(bundle: Bundle) -> Iterator[Said]:
+    for name, page in bundle.once(_parsed):
+        for line, what in page.removed:
+            yield f"{name}:{line}", f"{what} is removed by EvalAI: use plain HTML"
+
+
+@check("page-link", WARNING)
+def links_are_well_formed(bundle: Bundle) -> Iterator[Said]:
+    for name, page in bundle.once(_parsed):
+        for line, link in page.links:
+            if not _is_link(link):
+                yield (
+                    f"{name}:{line}",
+                    f"found {link!r}, expected a full https:// address: a page has no folder there",
+                )
+
+
+def _is_link(link: str) -> bool:
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        return False
+    if parts.scheme == "mailto":
+        return "@" in parts.path
+    return (parts.scheme in ("http", "https") and "." in parts.netloc) or link.startswith("#")
+
+
+@check("image-content", WARNING)
+def the_logo_is_an_image(bundle: Bundle) -> Iterator[Said]:
+    name = bundle.config.get("image")
+    content = bundle.read(name) if isinstance(name, str) else None
+    if content is not None and not content.startswith(_SIGNATURES):
+        yield str(name), "is neither PNG nor JPEG inside: save it as one of them"
+
+
+class _Page(HTMLParser):
+    """Collects what the sanitizer would remove, and links; (line, what) each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.removed: List[Tuple[int, str]] = []
+        self.links: List[Tuple[int, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: List[Tuple[str, Optional[str]]]) -> None:
+        line = self.getpos()[0]
+        if tag in _REMOVED_TAGS:
+            self.removed.append((line, f"<{tag}>"))
+        for key, value in attrs:
+            if key.startswith("on"):
+                self.removed.append((line, f"{key}= on <{tag}>"))
+            if key in ("href", "src"):
+                if (value or "").strip().lower().startswith("javascript:"):
+                    self.removed.append((line, "a javascript: link"))
+                else:
+                    self.links.append((line, value or ""))
+
+
+def _parsed(bundle: Bundle) -> List[Tuple[str, _Page]]:
+    found = []
+    for name, content in _pages(bundle).items():
+        page = _Page()
+        page.feed(content.decode("utf-8", errors="replace"))
+        page.close()
+        found.append((name, page))
+    return found

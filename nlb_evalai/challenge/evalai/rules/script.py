@@ -1,0 +1,209 @@
+"""Rules about evaluation_script.zip: whether the worker can load it, and live with it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Callable, Iterator, List, Optional, Tuple
+
+from nlb_evalai.challenge.evalai.replica.pins import (
+    module_problems,
+    nested_requirements,
+    requirement_problems,
+)
+from nlb_evalai.challenge.evalai.rules.contents import Bundle
+from nlb_evalai.challenge.evalai.rules.registry import WARNING, Said, check
+
+_ARGUMENTS = ("test_annotation_file", "user_submission_file", "phase_codename")
+
+
+def _name(bundle: Bundle) -> str:
+    return str(bundle.config.get("evaluation_script"))
+
+
+@check("script-archive")
+def the_script_can_be_read(bundle: Bundle) -> Iterator[Said]:
+    if _name(bundle) in bundle.names and bundle.script is None:
+        yield _name(bundle), "cannot be read as a zip with files in it; build the bundle again"
+
+
+@check("script-root")
+def the_script_is_at_the_root(bundle: Bundle) -> Iterator[Said]:
+    folder = bundle.script
+    if folder is None or (folder / "__init__.py").is_file():
+        return
+    tops = sorted(path.name for path in folder.iterdir())
+    found = f"all is in {tops[0]}/" if len(tops) == 1 else "it is not there"
+    yield (
+        _name(bundle),
+        f"__init__.py must be at its root, but {found}: EvalAI loads such a zip, and then fails "
+        "every submission. Zip the folder's content, not the folder",
+    )
+
+
+@check("script-evaluate")
+def the_script_exposes_evaluate(bundle: Bundle) -> Iterator[Said]:
+    tree = _tree(bundle, "__init__.py")
+    if tree is not None and not _exposed(tree):
+        yield f"{_name(bundle)}: __init__.py", "must expose evaluate: import or define it there"
+
+
+@check("script-signature")
+def evaluate_takes_what_is_given(bundle: Bundle) -> Iterator[Said]:
+    found = _definition(bundle)
+    if found is None:
+        return
+    where, function = found
+    arguments = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+    takes = len(arguments) >= len(_ARGUMENTS) or function.args.vararg is not None
+    required = len(arguments) - len(function.args.defaults)
+    if not takes or required > len(_ARGUMENTS) or function.args.kwarg is None:
+        yield (
+            where,
+            f"evaluate is called with ({', '.join(_ARGUMENTS)}, submission_metadata=...): "
+            "take these three arguments and **kwargs",
+        )
+
+
+@check("script-requirements")
+def requirements_fit_the_worker(bundle: Bundle) -> Iterator[Said]:
+    yield from _located(bundle, requirement_problems)
+
+
+@check("script-nested-requirements")
+def requirements_are_at_the_root(bundle: Bundle) -> Iterator[Said]:
+    yield from _located(bundle, nested_requirements)
+
+
+@check("script-modules")
+def modules_can_be_imported_there(bundle: Bundle) -> Iterator[Said]:
+    yield from _located(bundle, module_problems)
+
+
+@check("script-exit")
+def the_script_does_not_end_the_worker(bundle: Bundle) -> Iterator[Said]:
+    for where, lines, tree in _worker_modules(bundle):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or _dotted(node.func) not in _EXITS:
+                continue
+            if _ELSEWHERE not in lines[node.lineno - 1]:
+                yield (
+                    f"{where}:{node.lineno}",
+                    f"{_dotted(node.func)}() kills EvalAI's worker, and the submission stays "
+                    "running for ever: raise an exception (or, where this runs in a process of "
+                    f"its own, add the comment `{_ELSEWHERE}`)",
+                )
+
+
+_ELSEWHERE = "# not in the worker"
+_EXITS = {"sys.exit", "os._exit", "os.abort", "exit", "quit"}
+
+
+@check("script-fileno", WARNING)
+def the_script_does_not_need_real_streams(bundle: Bundle) -> Iterator[Said]:
+    for where, _, tree in _worker_modules(bundle):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and _dotted(node) in _FILENOS:
+                yield (
+                    f"{where}:{node.lineno}",
+                    f"{_dotted(node)}: there, sys.stdout and sys.stderr are objects without fileno",
+                )
+
+
+_FILENOS = {"sys.stdout.fileno", "sys.stderr.fileno"}
+
+
+@check("script-data", WARNING)
+def the_script_holds_no_data(bundle: Bundle) -> Iterator[Said]:
+    for path in _files(bundle, "*"):
+        if path.suffix.lower() in (".h5", ".hdf5", ".nwb", ".mat", ".npz", ".npy"):
+            yield (
+                f"{_name(bundle)}: {_relative(bundle, path)}",
+                "data in the evaluation script: name the truth as a phase's test_annotation_file, "
+                "and leave everything else out",
+            )
+
+
+# ---- how the script is read -------------------------------------------------------------------
+
+
+def _located(bundle: Bundle, problems: Callable[[Path], List[str]]) -> Iterator[Said]:
+    if bundle.script is None:
+        return
+    try:
+        found = problems(bundle.script)
+    except (UnicodeDecodeError, ValueError) as error:
+        found = [f"a file is no text: {error}"]
+    for problem in found:
+        where, _, message = problem.partition(": ")
+        yield f"{_name(bundle)}: {where}", message
+
+
+def _files(bundle: Bundle, pattern: str) -> List[Path]:
+    if bundle.script is None:
+        return []
+    return sorted(path for path in bundle.script.rglob(pattern) if path.is_file())
+
+
+def _relative(bundle: Bundle, path: Path) -> str:
+    assert bundle.script is not None
+    return path.relative_to(bundle.script).as_posix()
+
+
+def _parse(path: Path) -> Optional[ast.Module]:
+    """None if it is no Python, which ``script-modules`` reports."""
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError, ValueError, OSError):
+        return None
+
+
+def _tree(bundle: Bundle, name: str) -> Optional[ast.Module]:
+    return _parse(bundle.script / name) if bundle.script is not None else None
+
+
+def _worker_modules(bundle: Bundle) -> Iterator[Tuple[str, List[str], ast.Module]]:
+    """(where, lines, tree) of what runs in the worker's process.
+
+    A ``__main__.py`` is a process of its own; so is a line that says so in a comment.
+    """
+    for path in _files(bundle, "*.py"):
+        tree = _parse(path)
+        if tree is not None and path.name != "__main__.py":
+            lines = path.read_text(encoding="utf-8").splitlines()
+            yield f"{_name(bundle)}: {_relative(bundle, path)}", lines, tree
+
+
+def _exposed(tree: ast.Module) -> bool:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            if any((alias.asname or alias.name) in ("evaluate", "*") for alias in node.names):
+                return True
+        elif "evaluate" in (getattr(node, "name", None), getattr(node, "id", None)):
+            return True
+    return False
+
+
+def _definition(bundle: Bundle) -> Optional[Tuple[str, ast.FunctionDef]]:
+    """Where ``evaluate`` is defined: in ``__init__.py``, or in the module it comes from."""
+    tree = _tree(bundle, "__init__.py")
+    if tree is None:
+        return None
+    places = [("__init__.py", tree)]
+    for node in tree.body:
+        if not isinstance(node, ast.ImportFrom) or node.level != 1 or not node.module:
+            continue
+        if any(alias.name == "evaluate" for alias in node.names):
+            name = node.module.replace(".", "/") + ".py"
+            places.append((name, _tree(bundle, name) or ast.Module([], [])))
+    for name, module in places:
+        for node in module.body:
+            if isinstance(node, ast.FunctionDef) and node.name == "evaluate":
+                return f"{_name(bundle)}: {name}:{node.lineno}", node
+    return None
+
+
+def _dotted(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else "?"

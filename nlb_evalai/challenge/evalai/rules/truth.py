@@ -1,0 +1,111 @@
+"""Rules about the annotation files: each phase's ground truth, or a pointer to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, Tuple
+
+import h5py
+
+from evaluation_script.storage import StorageError, is_pointer, read_pointer
+from nlb_evalai.challenge.evalai.rules.contents import Bundle
+from nlb_evalai.challenge.evalai.rules.registry import WARNING, Said, check
+from nlb_evalai.sample.files import is_sample
+
+
+def _truths(bundle: Bundle) -> Iterator[Tuple[str, Dict[str, Any], Path]]:
+    """(name, phase, file) of each annotation file that is there."""
+    for _, phase in bundle.entries("challenge_phases"):
+        name = phase.get("test_annotation_file")
+        path = bundle.extract(name) if isinstance(name, str) else None
+        if path is not None:
+            yield str(name), phase, path
+
+
+@check("truth-format")
+def truth_is_hdf5_or_a_pointer(bundle: Bundle) -> Iterator[Said]:
+    for name, _, path in _truths(bundle):
+        if is_pointer(path):
+            try:
+                read_pointer(path)
+            except StorageError as error:
+                yield name, error.detail.partition(": ")[2]
+        elif not _opens(path):
+            yield name, "is no HDF5 file that can be opened: put the phase's ground truth there"
+
+
+@check("truth-phase")
+def truth_is_of_its_phase(bundle: Bundle) -> Iterator[Said]:
+    for name, phase, path in _truths(bundle):
+        found = _phase_of(path)
+        if found is not None and found != phase.get("codename"):
+            yield name, f"holds the truth of phase {found!r}, expected {phase.get('codename')!r}"
+
+
+@check("truth-shared")
+def phases_have_truth_of_their_own(bundle: Bundle) -> Iterator[Said]:
+    seen: Dict[str, Any] = {}
+    for name, phase, _ in _truths(bundle):
+        if name in seen:
+            yield name, f"is the truth of phases {seen[name]!r} and {phase.get('codename')!r}"
+        seen.setdefault(name, phase.get("codename"))
+
+
+@check("pointer-unreachable")
+def pointers_are_for_the_hosts_machines(bundle: Bundle) -> Iterator[Said]:
+    if bundle.config.get("remote_evaluation") is True:
+        return
+    for name, _, path in _truths(bundle):
+        if is_pointer(path):
+            yield (
+                name,
+                "is a pointer to private storage, which EvalAI's own worker has no credentials "
+                "for: put the HDF5 itself into the bundle, or set remote_evaluation: true and run "
+                "workers of your own",
+            )
+
+
+@check("remote-truth")
+def truth_stays_on_the_hosts_machines(bundle: Bundle) -> Iterator[Said]:
+    if bundle.config.get("remote_evaluation") is not True:
+        return
+    for name, _, path in _truths(bundle):
+        if _opens(path) and not is_sample(path):
+            yield (
+                name,
+                "is the truth itself, which EvalAI has no part in with remote_evaluation: true: "
+                "run `annotations publish` and build the bundle with the pointer that it writes",
+            )
+
+
+@check("sample-truth", WARNING)
+def truth_is_real(bundle: Bundle) -> Iterator[Said]:
+    for name, _, path in _truths(bundle):
+        if _opens(path) and is_sample(path):
+            yield (
+                name,
+                "is the embedded sample, nothing to put online: build with --annotations DIR",
+            )
+
+
+def _opens(path: Path) -> bool:
+    try:
+        with h5py.File(path, "r"):
+            return True
+    except (OSError, RuntimeError):
+        return False
+
+
+def _phase_of(path: Path) -> Any:
+    """What a file says of its phase; None if it does not."""
+    if is_pointer(path):
+        try:
+            return read_pointer(path).phase
+        except StorageError:
+            return None
+    try:
+        with h5py.File(path, "r") as file:
+            found = file.attrs.get("phase")
+    except (OSError, RuntimeError):
+        return None
+    return None if found is None else str(found)

@@ -1,0 +1,148 @@
+"""What an export cannot say: organizers' overrides and judges' scores, from CSV files."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+from evaluation_script.text import did_you_mean
+from nlb_evalai.competition.award.export import Entry, without_email
+from nlb_evalai.competition.award.rulebook import Judging
+from nlb_evalai.competition.award.tables import read_table
+
+#: action -> what it says about an entry
+ACTIONS: Mapping[str, str] = {
+    "withdrawn": "the team withdrew it",
+    "organizer": "organizers cannot win",
+    "private": "shown without a name",
+    "public": "shown with the team's name",
+    "code released": "the code is, or will be, released",
+    "code not released": "no commitment to release the code",
+}
+
+
+@dataclass(frozen=True)
+class Override:
+    """An organizer's word about an entry (by id) or all of a team's."""
+
+    id: str
+    team: str
+    action: str
+    reason: str
+
+
+def read_overrides(path: Path, entries: Sequence[Entry]) -> Tuple[List[Override], List[str]]:
+    """Read ``overrides.csv`` (id or team, action, reason); later rows win.
+
+    Returns
+    -------
+    overrides, warnings
+
+    Raises
+    ------
+    TableError
+        For unknown ids, teams or actions, and rows without a reason; all at once.
+    """
+    columns = {"id": ("id",), "team": ("team", "Team Name"), "action": ("action",)}
+    table = read_table(path, {**columns, "reason": ("reason",)}, ("action", "reason"))
+    ids, teams = {entry.id for entry in entries}, {entry.team for entry in entries}
+    overrides: List[Override] = []
+    for line, row in table:
+        override = Override(
+            row.get("id", ""),
+            row.get("team", ""),
+            " ".join(row["action"].casefold().replace("_", " ").split()),
+            without_email(row["reason"]),
+        )
+        if bool(override.id) == bool(override.team):
+            table.problem(line, "expected either an id or a team")
+        if override.id and override.id not in ids:
+            table.problem(line, f"id {override.id!r} is not in the export")
+        if override.team and override.team not in teams:
+            near = did_you_mean(override.team, sorted(teams))
+            table.problem(line, f"team {override.team!r} is not in the export{near}")
+        if override.action not in ACTIONS:
+            near = did_you_mean(override.action, list(ACTIONS))
+            table.problem(
+                line, f"action {row['action']!r}{near}, expected one of {', '.join(ACTIONS)}"
+            )
+        if not override.reason:
+            table.problem(line, "reason is empty; it is published with the decision")
+        overrides.append(override)
+    table.finish()
+    return overrides, table.warnings
+
+
+def latest(overrides: Sequence[Override], entry: Entry, *actions: str) -> Optional[Override]:
+    """The last word on an entry among some actions; about the entry itself before its team."""
+    fitting = [
+        one
+        for one in overrides
+        if one.action in actions and (one.id == entry.id or (not one.id and one.team == entry.team))
+    ]
+    own = [one for one in fitting if one.id]
+    said = own or fitting
+    return said[-1] if said else None
+
+
+#: (team, judge, criterion) -> score
+Scores = Dict[Tuple[str, str, str], float]
+
+
+def read_judges(path: Path, judging: Judging, entries: Sequence[Entry]) -> Tuple[Scores, List[str]]:
+    """Read ``judges.csv`` (team, judge, criterion, score).
+
+    Returns
+    -------
+    scores, warnings
+
+    Raises
+    ------
+    TableError
+        For unknown teams or criteria, scores that are no numbers or out of range, and a team
+        scored twice by a judge on one criterion; all at once.
+    """
+    names = ("team", "judge", "criterion", "score")
+    table = read_table(path, {name: (name,) for name in names}, names)
+    teams = sorted({entry.team for entry in entries})
+    criteria = {name.casefold(): name for name in judging.criteria}
+    scores: Scores = {}
+    for line, row in table:
+        team, judge = row["team"], row["judge"]
+        criterion = criteria.get(row["criterion"].casefold(), row["criterion"])
+        if team not in teams:
+            near = did_you_mean(team, teams)
+            table.problem(line, f"team {team!r} is not in the export{near}")
+        if not judge:
+            table.problem(line, "judge is empty")
+        if criterion not in judging.criteria:
+            near = did_you_mean(criterion, judging.criteria)
+            listed = ", ".join(judging.criteria)
+            table.problem(line, f"criterion {criterion!r}{near}, expected one of {listed}")
+        try:
+            score = float(row["score"])
+        except ValueError:
+            score = math.nan
+        if not judging.lowest <= score <= judging.highest:
+            table.problem(
+                line,
+                f"score: found {row['score']!r}, expected {judging.lowest:g} to "
+                f"{judging.highest:g}",
+            )
+        if (team, judge, criterion) in scores:
+            table.problem(line, f"{judge} scored {team!r} on {criterion} before")
+        scores[team, judge, criterion] = score
+    table.finish()
+    judges = sorted({judge for _, judge, _ in scores})
+    for team in sorted({team for team, _, _ in scores}):
+        missing = [
+            f"{criterion} of {judge}"
+            for judge in judges
+            for criterion in judging.criteria
+            if (team, judge, criterion) not in scores
+        ]
+        if missing:
+            table.warn(f"{team!r} has no score for {', '.join(missing)}; the rest is averaged")
+    return scores, table.warnings

@@ -1,0 +1,104 @@
+"""One submission to score, and what came of it: what travels to a worker process and back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import FrozenSet, Optional
+
+from evaluation_script.errors import EvaluationError, InternalError, LimitError, SubmissionError
+from evaluation_script.files import file_sha256
+from evaluation_script.reader.process import Limits
+from evaluation_script.scorecard import Scorecard
+from evaluation_script.scoring import score
+from evaluation_script.suite import NLB21, Suite
+from nlb_evalai.competition.batch.fetch import FetchError, fetched
+
+logger = logging.getLogger(__name__)
+
+SCORED, FAILED, KNOWN = "scored", "failed", "known"
+#: kinds of failure that a later run cannot mend, so that it does not try
+LASTING = ("submission",)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a submission is: a path, an ``s3://`` address or a URL; or why it is nowhere.
+
+    ``version`` identifies the content of what is not on this machine (an ETag, the address of a
+    file that is never changed), so that it need not be fetched again to be known.
+    """
+
+    name: str
+    location: str = ""
+    version: str = ""
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A submission to score. ``known`` are the hashes under which its scores are at hand."""
+
+    source: Source
+    annotations: str
+    phase: str
+    suite: Suite = NLB21
+    known: FrozenSet[str] = frozenset()
+    limits: Optional[Limits] = None
+
+
+@dataclass
+class Outcome:
+    """What came of a task.
+
+    ``kind`` of a failure: ``submission`` (the file is at fault), ``limit``, ``unavailable`` (it
+    could not be fetched), ``crash`` (its worker process ended), ``internal``.
+    """
+
+    source: Source
+    status: str
+    sha256: str = ""
+    card: Optional[Scorecard] = None
+    kind: str = ""
+    error: str = ""
+    seconds: float = 0.0
+
+
+def score_task(task: Task) -> Outcome:
+    """Fetch, hash and score one submission; every failure is an outcome, none is raised."""
+    started = time.perf_counter()
+    outcome = Outcome(task.source, FAILED)
+    try:
+        _score_into(outcome, task)
+    except SubmissionError as error:
+        outcome.kind, outcome.error = "submission", str(error)
+    except LimitError as error:
+        outcome.kind, outcome.error = "limit", str(error)
+    except FetchError as error:
+        outcome.kind, outcome.error = "unavailable", str(error)
+    except EvaluationError as error:
+        outcome.kind, outcome.error = "internal", str(error)
+    except Exception as error:
+        logger.exception("scoring %s failed", task.source.name)
+        outcome.kind = "internal"
+        outcome.error = f"a fault of the scorer: {type(error).__name__}: {error}"
+    outcome.seconds = time.perf_counter() - started
+    return outcome
+
+
+def _score_into(outcome: Outcome, task: Task) -> None:
+    if task.source.missing:
+        raise FetchError(task.source.missing)
+    with fetched(task.source.location) as path:
+        try:
+            outcome.sha256 = file_sha256(path)
+        except OSError as error:
+            raise FetchError(f"{path}: {error.strerror}") from None
+        if outcome.sha256 in task.known:
+            outcome.status = KNOWN
+            return
+        card = score(task.annotations, path, task.phase, suite=task.suite, limits=task.limits)
+        if card.receipt["files"]["submission"]["sha256"] != outcome.sha256:
+            raise InternalError("the submitted file changed while it was scored")
+        outcome.card, outcome.status = card, SCORED

@@ -1,1 +1,0 @@
-"""Phase 2: score every submission on hidden truth, rank, award prizes, and publish."""

@@ -1,0 +1,1 @@
+"""The embedded sample: a simulated benchmark with all datasets, and models of known quality."""

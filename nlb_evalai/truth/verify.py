@@ -1,0 +1,389 @@
+"""An annotation file against the suite and against itself. One small function per check.
+
+A check is a function of one group that yields what is wrong, as ``array: found …, expected …``;
+``@check`` registers it. Files that the reference wrote carry no attributes and may lack arrays
+that no metric reads: that is noted, not a problem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation_script.suite import NLB21, PSTH_R2, Dataset, Suite, expected_bins
+from nlb_evalai.truth.errors import AnnotationFileError
+from nlb_evalai.truth.files import read_arrays
+from nlb_evalai.truth.sessions import RULES, SessionRules, TrialBehavior
+
+_SPIKES = ("eval_spikes_heldout", "eval_spikes_heldin_forward", "eval_spikes_heldout_forward")
+
+
+@dataclass
+class Report:
+    """What is wrong (``problems``) and what is only unusual (``notes``), a line each."""
+
+    problems: List[str] = field(default_factory=list)
+    notes: List[str] = field(default_factory=list)
+
+
+@dataclass
+class Group:
+    """One group of the file, and what the suite says about it."""
+
+    name: str
+    dataset: Dataset
+    bin_width_ms: int
+    arrays: Dict[str, object]
+
+    @property
+    def rules(self) -> Optional[SessionRules]:
+        return RULES.get(self.dataset.name)
+
+    @property
+    def has_jitter(self) -> bool:
+        return self.rules is not None and self.rules.jitter is not None
+
+    @property
+    def has_rows_of_behavior(self) -> bool:
+        return self.rules is not None and isinstance(self.rules.behavior, TrialBehavior)
+
+    def get(self, name: str, ndim: int) -> Optional[NDArray]:
+        """An array if it is there with that many dimensions (else :func:`layout` tells)."""
+        value = self.arrays.get(name)
+        usable = isinstance(value, np.ndarray) and value.ndim == ndim
+        return value if usable else None  # type: ignore[return-value]
+
+    def spikes(self) -> Iterator[Tuple[str, NDArray]]:
+        for name in _SPIKES:
+            value = self.get(name, 3)
+            if value is not None:
+                yield name, value
+
+
+Check = Callable[[Group], Iterator[str]]
+CHECKS: List[Check] = []
+
+
+def check(function: Check) -> Check:
+    """Register a check."""
+    CHECKS.append(function)
+    return function
+
+
+def check_path(
+    path: Path, suite: Suite = NLB21, official: bool = False, phase: Optional[str] = None
+) -> Report:
+    """Check a file; see :func:`check_file`.
+
+    Raises
+    ------
+    AnnotationFileError
+        If it cannot be opened as HDF5.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return check_file(file, suite, official, phase)
+    except (OSError, RuntimeError) as error:
+        raise AnnotationFileError(
+            str(path), [f"cannot be read as HDF5; is it complete? HDF5 says: {error}"]
+        ) from error
+
+
+def check_file(
+    file: h5py.File, suite: Suite = NLB21, official: bool = False, phase: Optional[str] = None
+) -> Report:
+    """Everything wrong with an annotation file.
+
+    Parameters
+    ----------
+    file : h5py.File
+    suite : Suite
+    official : bool
+        Also hold every array to the shapes of the published datasets.
+    phase : str, optional
+        Where the file does not say it (or must say so).
+    """
+    report = Report()
+    said = file.attrs.get("phase")
+    if said is None:
+        report.notes.append("no attributes: the file does not say its phase, suite or sources")
+    elif said not in [known.codename for known in suite.phases]:
+        report.problems.append(f"attribute phase: found {said!r}, not a phase of {suite.name}")
+    elif phase is not None and said != phase:
+        report.problems.append(f"attribute phase: found {said!r}, expected {phase!r}")
+    if file.attrs.get("suite", suite.name) != suite.name:
+        found = file.attrs["suite"]
+        report.problems.append(f"attribute suite: found {found!r}, expected {suite.name!r}")
+    phase = phase or (said if isinstance(said, str) else None)
+    if official and phase is None:
+        report.problems.append("phase unknown: official shapes differ by phase, please name it")
+
+    known = suite.groups()
+    groups = [name for name in known if name in file]
+    for name in file:
+        if name not in known:
+            report.problems.append(f"{name}: not a group of {suite.name}")
+    if not groups:
+        report.problems.append(f"no group of {suite.name}")
+    trials: Dict[str, Dict[int, Tuple[int, int]]] = {}
+    for name in groups:
+        dataset, width = known[name]
+        group = Group(name, dataset, width, read_arrays(file[name]))
+        for one in CHECKS:
+            report.problems += [f"{name}/{line}" for line in one(group)]
+        if official and phase is not None and phase in dataset.n_train:
+            report.problems += [f"{name}/{line}" for line in official_shapes(group, phase)]
+        report.notes += [f"{name}/{line}" for line in _unusual(group)]
+        trials.setdefault(dataset.name, {})[width] = _trials(group)
+    for dataset_name, counts in trials.items():
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{n} at {width} ms" for width, n in counts.items())
+            report.problems.append(f"{dataset_name}: (train, eval) trials differ: {listed}")
+        for width in suite.bin_widths_ms:
+            if width not in counts:
+                report.notes.append(f"{dataset_name}: no group for {width} ms")
+    return report
+
+
+def _trials(group: Group) -> Tuple[int, int]:
+    def count(side: str, *names: str) -> int:
+        for name in names:
+            value = group.arrays.get(f"{side}_{name}")
+            if isinstance(value, np.ndarray) and value.ndim:
+                return len(value)
+        return 0
+
+    return count("train", "behavior"), count("eval", "spikes_heldout", "behavior")
+
+
+@check
+def layout(group: Group) -> Iterator[str]:
+    """Every array that a metric reads, of the right kind and number of dimensions."""
+    behavior_dims = 2 if group.has_rows_of_behavior else 3
+    expected: Dict[str, Tuple[str, int]] = dict.fromkeys(_SPIKES, ("f", 3))
+    expected["train_behavior"] = expected["eval_behavior"] = ("f", behavior_dims)
+    if PSTH_R2 in group.dataset.metrics:
+        expected["psth"] = ("f", 3)
+        if group.has_jitter:
+            expected["eval_jitter"] = ("iu", 1)
+        if not isinstance(group.arrays.get("eval_cond_idx"), list):
+            yield "eval_cond_idx: missing or not ragged, expected a list of trials a condition"
+    if group.rules is not None and group.rules.decode_masks is not None:
+        expected["train_decode_mask"] = expected["eval_decode_mask"] = ("b", 2)
+    kinds = {"f": "floats", "iu": "integers", "b": "booleans"}
+    for name, (kind, ndim) in expected.items():
+        value = group.arrays.get(name)
+        if value is None:
+            yield f"{name}: missing"
+        elif not isinstance(value, np.ndarray):
+            yield f"{name}: found rows of several lengths, expected {ndim} dimensions"
+        elif value.ndim != ndim:
+            yield f"{name}: found shape {value.shape}, expected {ndim} dimensions"
+        elif value.dtype.kind not in kind:
+            yield f"{name}: found {value.dtype}, expected {kinds[kind]}"
+
+
+@check
+def counts(group: Group) -> Iterator[str]:
+    """Spikes are whole numbers from 0 on."""
+    for name, value in group.spikes():
+        scored = value[~np.isnan(value)]
+        if (scored < 0).any() or (scored != np.round(scored)).any() or np.isinf(scored).any():
+            yield f"{name}: holds values that are no counts, expected 0, 1, 2, … or NaN"
+
+
+@check
+def scored_bins(group: Group) -> Iterator[str]:
+    """A bin is scored for all units or for none; every trial has one."""
+    for name, value in group.spikes():
+        missing = np.isnan(value)
+        hidden = missing.all(axis=2)
+        if (missing.any(axis=2) != hidden).any():
+            yield f"{name}: a bin is NaN for some of the units only"
+        if value.shape[1] and hidden.all(axis=1).any():
+            n_trials = int(hidden.all(axis=1).sum())
+            yield f"{name}: {n_trials} trials have no scored bin"
+
+
+@check
+def scored_end(group: Group) -> Iterator[str]:
+    """Where trials differ in length, the scored bins are one stretch that ends at the jitter."""
+    rules, value = group.rules, group.get("eval_spikes_heldout", 3)
+    if rules is None or rules.pad_front_ms is None or value is None:
+        return
+    jitter = group.get("eval_jitter", 1)
+    if jitter is None or len(jitter) != len(value):
+        return
+    for trial, hidden in enumerate(np.isnan(value).all(axis=2)):
+        scored = np.flatnonzero(~hidden)
+        if not len(scored):
+            continue
+        if len(scored) != scored[-1] - scored[0] + 1:
+            yield f"eval_spikes_heldout: scored bins of trial {trial} are not contiguous"
+        if scored[-1] != value.shape[1] - 1 - jitter[trial]:
+            yield f"eval_spikes_heldout: trial {trial} does not end where eval_jitter says"
+
+
+@check
+def trial_counts(group: Group) -> Iterator[str]:
+    """All arrays of a side have equally many trials."""
+    for side in ("train", "eval"):
+        sizes = {
+            name: len(value)
+            for name, value in sorted(group.arrays.items())
+            if name.startswith(side) and isinstance(value, np.ndarray) and value.ndim
+        }
+        if len(set(sizes.values())) > 1:
+            listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+            yield f"{side}_*: numbers of trials differ: {listed}"
+
+
+@check
+def units_and_bins(group: Group) -> Iterator[str]:
+    """Arrays agree on the number of neurons and of bins."""
+    scored = group.get("eval_spikes_heldout", 3)
+    heldin = group.get("eval_spikes_heldin_forward", 3)
+    heldout = group.get("eval_spikes_heldout_forward", 3)
+    psth = group.get("psth", 3)
+    if heldin is not None and heldout is not None and heldin.shape[1] != heldout.shape[1]:
+        yield f"eval_spikes_*_forward: bins differ: {heldin.shape[1]} and {heldout.shape[1]}"
+    if scored is None:
+        return
+    if heldout is not None and heldout.shape[2] != scored.shape[2]:
+        yield (
+            f"eval_spikes_heldout_forward: found {heldout.shape[2]} neurons, expected "
+            f"{scored.shape[2]} as in eval_spikes_heldout"
+        )
+    if psth is not None:
+        if psth.shape[1] != scored.shape[1]:
+            yield f"psth: found {psth.shape[1]} bins, expected {scored.shape[1]}"
+        if heldin is not None and psth.shape[2] != heldin.shape[2] + scored.shape[2]:
+            total = heldin.shape[2] + scored.shape[2]
+            yield f"psth: found {psth.shape[2]} neurons, expected {total} (held-in + held-out)"
+    for name in ("train_behavior", "eval_behavior"):
+        value = group.get(name, 3)
+        if value is not None and value.shape[1] != scored.shape[1]:
+            yield f"{name}: found {value.shape[1]} bins, expected {scored.shape[1]}"
+
+
+@check
+def behavior(group: Group) -> Iterator[str]:
+    """Velocity or trial columns: known or NaN as a whole row, and not NaN everywhere."""
+    for name in ("train_behavior", "eval_behavior"):
+        value = group.get(name, 2 if group.has_rows_of_behavior else 3)
+        if value is None:
+            continue
+        if not group.has_rows_of_behavior and value.shape[2] != 2:
+            yield f"{name}: found {value.shape[2]} columns, expected 2"
+        missing = np.isnan(value)
+        if (missing.any(axis=-1) != missing.all(axis=-1)).any():
+            yield f"{name}: NaN in one column only, expected whole rows"
+        if missing.all():
+            yield f"{name}: nothing but NaN"
+        if np.isinf(value).any():
+            yield f"{name}: holds infinite values"
+
+
+@check
+def psth_values(group: Group) -> Iterator[str]:
+    """Rates from 0 on; NaN for whole bins, at the padded end only."""
+    value = group.get("psth", 3)
+    if value is None:
+        return
+    if (value < 0).any() or np.isinf(value).any():
+        yield "psth: holds negative or infinite values"
+    hidden = np.isnan(value).all(axis=2)
+    if (np.isnan(value).any(axis=2) != hidden).any():
+        yield "psth: a bin is NaN for some of the units only"
+    front = group.rules is not None and group.rules.pad_front_ms is not None
+    ordered = hidden[:, ::-1] if front else hidden
+    if (np.diff(ordered.astype(np.int8), axis=1) < 0).any():
+        side = "front" if front else "end"
+        yield f"psth: NaN in the middle of a condition, expected at its {side} only"
+    if hidden.all(axis=1).any():
+        yield "psth: a condition is nothing but NaN"
+
+
+@check
+def condition_indices(group: Group) -> Iterator[str]:
+    """Ascending trial numbers in range, each in one condition at most."""
+    psth = group.get("psth", 3)
+    for side, reference in (("train", "train_behavior"), ("eval", "eval_spikes_heldout")):
+        name = f"{side}_cond_idx"
+        rows = group.arrays.get(name)
+        if not isinstance(rows, list):
+            continue
+        if psth is not None and len(rows) != len(psth):
+            yield f"{name}: found {len(rows)} conditions, psth has {len(psth)}"
+        flat = np.concatenate(rows) if rows else np.zeros(0, np.int64)
+        trials = group.arrays.get(reference)
+        if flat.dtype.kind not in "iu" and len(flat):
+            yield f"{name}: found {flat.dtype}, expected integers"
+        elif isinstance(trials, np.ndarray) and ((flat < 0) | (flat >= len(trials))).any():
+            yield f"{name}: an index is out of range, expected 0 to {len(trials) - 1}"
+        if len(np.unique(flat)) < len(flat):
+            yield f"{name}: a trial is in two conditions"
+        if any((np.diff(row) <= 0).any() for row in rows):
+            yield f"{name}: indices of a condition are not ascending"
+
+
+@check
+def jitter(group: Group) -> Iterator[str]:
+    """Whole bins, from 0 to less than the array's length."""
+    scored = group.get("eval_spikes_heldout", 3)
+    for name in ("train_jitter", "eval_jitter"):
+        value = group.get(name, 1)
+        if value is None or scored is None:
+            continue
+        if (value < 0).any() or (value >= scored.shape[1]).any():
+            yield f"{name}: a value is out of range, expected 0 to {scored.shape[1] - 1} bins"
+
+
+@check
+def decode_masks(group: Group) -> Iterator[str]:
+    """A trial belongs to one decoder at most."""
+    for name in ("train_decode_mask", "eval_decode_mask"):
+        value = group.get(name, 2)
+        if value is not None and value.dtype.kind == "b" and (value.sum(axis=1) > 1).any():
+            yield f"{name}: a trial belongs to two decoders"
+
+
+def official_shapes(group: Group, phase: str) -> Iterator[str]:
+    """Shapes of the published dataset."""
+    dataset = group.dataset
+    bins, forward = expected_bins(dataset, group.bin_width_ms)
+    n_train, n_eval = dataset.n_train[phase], dataset.n_eval[phase]
+    expected: Dict[str, Tuple[int, ...]] = {
+        "eval_spikes_heldout": (n_eval, bins, dataset.n_heldout),
+        "eval_spikes_heldin_forward": (n_eval, forward, dataset.n_heldin),
+        "eval_spikes_heldout_forward": (n_eval, forward, dataset.n_heldout),
+        "train_behavior": (n_train, 5) if group.has_rows_of_behavior else (n_train, bins, 2),
+        "eval_behavior": (n_eval, 5) if group.has_rows_of_behavior else (n_eval, bins, 2),
+    }
+    psth = group.get("psth", 3)
+    if psth is not None:
+        expected["psth"] = (len(psth), bins, dataset.n_heldin + dataset.n_heldout)
+    for name, shape in expected.items():
+        value = group.arrays.get(name)
+        if isinstance(value, np.ndarray) and value.shape != shape:
+            yield f"{name}: found shape {value.shape}, expected {shape}"
+
+
+def _unusual(group: Group) -> Iterator[str]:
+    """What scores, but should be known."""
+    fixed = group.rules is not None and group.rules.pad_front_ms is None
+    for name, value in group.spikes():
+        hidden = int(np.isnan(value).all(axis=2).sum())
+        if hidden and (fixed or name != "eval_spikes_heldout"):
+            yield f"{name}: {hidden} bins are NaN and not scored"
+    masks = group.get("eval_decode_mask", 2)
+    if masks is not None and not masks.any(axis=0).all():
+        yield "eval_decode_mask: a decoder has no eval trial; vel R2 cannot be computed"
+    rows = group.arrays.get("eval_cond_idx")
+    if isinstance(rows, list) and rows and not any(len(row) for row in rows):
+        yield "eval_cond_idx: no condition has an eval trial; psth R2 cannot be computed"

@@ -1,0 +1,24 @@
+"""The bundle that the tables start from."""
+
+from __future__ import annotations
+
+import h5py
+import pytest
+
+from nlb_evalai.challenge.evalai.bundle import build_bundle
+from tests.nlb_evalai.challenge.evalai.rules.parts import Parts
+
+
+@pytest.fixture(scope="session")
+def own_bundle(tmp_path_factory):
+    """The project's own bundle, with truth that is not the sample's."""
+    folder = tmp_path_factory.mktemp("own")
+    for phase in ("val", "test"):
+        with h5py.File(folder / f"{phase}.h5", "w") as file:
+            file.attrs["phase"] = phase
+    return build_bundle(folder / "own.zip", folder).path
+
+
+@pytest.fixture
+def parts(own_bundle):
+    return Parts(own_bundle)

@@ -1,0 +1,42 @@
+"""What the pages and the logo may not be."""
+
+from __future__ import annotations
+
+import pytest
+
+from nlb_evalai.challenge.evalai.rules import WARNING
+from tests.nlb_evalai.challenge.evalai.rules.parts import Table, assert_found
+
+TABLE = Table()
+
+
+@TABLE.case("page-text", "templates/description.html", "is not UTF-8 text")
+def page_not_utf8(parts):
+    parts.members["templates/description.html"] = b"<p>\xff</p>"
+
+
+@TABLE.case("page-empty", "templates/phase_val.html", "is empty")
+def empty_page(parts):
+    parts.members["templates/phase_val.html"] = b" \n"
+
+
+@TABLE.case("page-active", "templates/description.html:2", "<script> is removed", WARNING)
+def page_with_a_script(parts):
+    parts.members["templates/description.html"] = b"<p>x</p>\n<script>1</script>"
+
+
+@TABLE.case(
+    "page-link", "templates/description.html:1", "expected a full https:// address", WARNING
+)
+def page_with_a_relative_link(parts):
+    parts.members["templates/description.html"] = b'<a href="docs/a.html">x</a>'
+
+
+@TABLE.case("image-content", "logo.png", "neither PNG nor JPEG inside", WARNING)
+def logo_only_named_png(parts):
+    parts.members["logo.png"] = b"<svg/>"
+
+
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.change.__name__)
+def test_a_broken_bundle_is_found(parts, tmp_path, case):
+    assert_found(case, parts, tmp_path)

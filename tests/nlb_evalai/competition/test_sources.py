@@ -1,0 +1,161 @@
+"""Where submissions come from: files, folders, exports with files or addresses, S3."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Iterator
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from evaluation_script.suite import NLB21
+from nlb_evalai.competition.batch.fetch import FetchError, fetched
+from nlb_evalai.competition.batch.run import Tally, run_batch
+from nlb_evalai.competition.batch.sources import SourceError, collect
+from nlb_evalai.competition.store import Store
+from nlb_evalai.remote.client import without_query
+from tests.nlb_evalai.competition.conftest import Bench, of_csv, serially
+from tests.nlb_evalai.remote.standin import StandIn, Trouble
+
+HEADER = ("id", "Team Name", "Challenge Phase", "Submitted File")
+
+
+class Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web(bench: Bench) -> Iterator[str]:
+    handler = partial(Silent, directory=str(bench.folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def score(bench: Bench, store: Path, places: list, **kwargs) -> Tally:
+    found = collect(places, ["test", "Test"], **kwargs)
+    with Store(store, suite=NLB21.name, write=True) as opened:
+        return run_batch(opened, found.sources, bench.annotations, "test", serially)
+
+
+def test_an_export_is_fetched_scored_once_and_its_credentials_are_not_kept(
+    bench: Bench, web: str, tmp_path: Path
+) -> None:
+    rows = [
+        HEADER,
+        ("1", "A", "Test", f"{web}/100.h5?Signature=secret"),
+        ("2", "A", "Test", f"{web}/gone.h5?Signature=secret"),
+        ("3", "A", "Test", ""),
+        ("4", "A", "Validation", f"{web}/101.h5"),
+    ]
+    export, store = str(of_csv(tmp_path / "export.csv", rows)), tmp_path / "results.sqlite"
+    assert score(bench, store, [export]) == Tally(1, 2, 0)
+    with Store(store) as opened:
+        current = opened.current("test")
+        assert set(current) == {"1", "2", "3"}
+        assert "HTTP 404" in current["2"].error
+        assert "no Submitted File" in current["3"].error
+    assert b"secret" not in store.read_bytes()
+    assert score(bench, store, [export]) == Tally(0, 2, 1), "the first is not fetched again"
+
+
+def test_a_download_that_is_cut_off_goes_on_and_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nlb_evalai.remote.fetch.time.sleep", lambda seconds: None)
+    content = bytes(range(256)) * 8000
+    server = StandIn({}, trouble=Trouble(cut_file=0.6), seed=1)
+    try:
+        url = server._submission(server.submit(content))[1]["input_file"]
+        with fetched(url) as path:
+            assert path.read_bytes() == content
+        assert server.injected["cut_file"] >= 1
+        monkeypatch.setattr("nlb_evalai.competition.batch.fetch.MAX_BYTES", 10**6)
+        with pytest.raises(FetchError, match=r"too large: found 2\.0 MB, expected at most 1\.0"):
+            fetched(url).__enter__()
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("http://x.org:8000/f.h5?Signature=s#1", "http://x.org:8000/f.h5"),
+        ("https://me:word@x.org:8000/f.h5", "https://x.org:8000/f.h5"),
+        ("https://x.org?Signature=a/b", "https://x.org"),
+        ("http://[broken/f.h5?Signature=s", "http://[broken/f.h5"),
+        ("s3://uploads/a?b#1.h5", "s3://uploads/a?b#1.h5"),
+        ("/folder/a?b#1.h5", "/folder/a?b#1.h5"),
+    ],
+)
+def test_of_an_address_all_is_kept_but_credentials(address: str, kept: str) -> None:
+    assert without_query(address) == kept
+
+
+def test_files_of_an_export_are_found_by_id(bench: Bench, tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    (files / "3").mkdir(parents=True)
+    for name in ("1.h5", "submission_2.h5", "3/upload.h5"):
+        (files / name).write_bytes((bench.folder / "100.h5").read_bytes())
+    rows = [HEADER, *((str(i), "A", "Test", "https://x.org/f.h5") for i in range(1, 5))]
+    export = str(of_csv(tmp_path / "export.csv", rows))
+    found = collect([export], ["Test"], files)
+    assert [Path(one.location).name for one in found.sources] == [
+        "1.h5", "submission_2.h5", "upload.h5", "",
+    ]  # fmt: skip
+    assert "no file of this id; expected one 4.h5" in found.sources[3].missing
+
+
+def test_an_s3_prefix_is_scored_and_known_objects_are_not_fetched_again(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "testing")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="uploads")
+        for key in ("phase/100.h5", "phase/sub/101.h5", "phase/note.txt", "other/102.h5"):
+            path = bench.folder / Path(key).name
+            body = path.read_bytes() if path.exists() else b"text"
+            client.put_object(Bucket="uploads", Key=key, Body=body)
+        store = tmp_path / "results.sqlite"
+        assert score(bench, store, ["s3://uploads/phase/"]) == Tally(2, 0, 0)
+        with Store(store) as opened:
+            assert set(opened.current("test")) == {"100", "sub/101"}
+        assert score(bench, store, ["s3://uploads/phase/"]) == Tally(0, 0, 2)
+        with pytest.raises(SourceError, match="s3://nowhere"):
+            collect(["s3://nowhere/x"], ["test"])
+        client.put_object(Bucket="uploads", Key="odd/a?b#1.h5", Body=b"odd")
+        (odd,) = collect(["s3://uploads/odd/"], ["test"]).sources
+        with fetched(odd.location) as path:
+            assert path.read_bytes() == b"odd"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "no address")
+        with pytest.raises(SourceError, match="s3://uploads/phase/: Invalid endpoint: no address"):
+            collect(["s3://uploads/phase/"], ["test"])
+        with pytest.raises(FetchError, match=r"100\.h5: Invalid endpoint"):
+            fetched("s3://uploads/phase/100.h5").__enter__()
+    finally:
+        server.stop()
+
+
+def test_every_place_without_submissions_and_every_double_name_is_named(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "100.h5").write_bytes(b"x")
+    places = [str(tmp_path / "empty"), str(tmp_path / "none.h5"), str(bench.folder)]
+    with pytest.raises(SourceError, match="3 problems") as caught:
+        collect([*places, str(tmp_path / "100.h5")], ["test"])
+    for words in ("no submission there", "no such file", "two submissions are called 100"):
+        assert words in str(caught.value)
