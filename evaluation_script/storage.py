@@ -229,10 +229,8 @@ def faults() -> Tuple[Type[Exception], ...]:
     # Replaced while it was read; older versions of s3transfer do not notice, the hash does.
     replaced = getattr(transfer, "S3DownloadFailedError", ClientError)
     no_address = ValueError  # of an endpoint
-    return (
-        *(BotoCoreError, ClientError, Boto3Error, transfer.RetriesExceededError),
-        *(replaced, no_address),
-    )
+    others = (Boto3Error, transfer.RetriesExceededError, replaced, no_address)
+    return (BotoCoreError, ClientError, *others)
 
 
 @contextlib.contextmanager
