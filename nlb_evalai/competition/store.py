@@ -10,6 +10,7 @@ when the process is killed; each submission is one transaction.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sqlite3
@@ -22,12 +23,7 @@ import numpy as np
 
 from nlb_evalai.competition.batch.task import FAILED, LASTING, SCORED, Outcome
 from nlb_evalai.errors import ToolError
-from nlb_evalai.remote.client import without_query
-
-try:
-    import fcntl
-except ImportError:  # Windows has no flock; SQLite's own lock still keeps rows whole
-    fcntl = None  # type: ignore[assignment]
+from nlb_evalai.web.http import without_query
 
 SCHEMA = "nlb-evalai/store/1"
 
@@ -174,8 +170,6 @@ class Store:
             self._lock = None
 
     def _take_lock(self) -> None:
-        if fcntl is None:
-            return
         lock = self.path.with_name(self.path.name + ".lock")
         self._lock = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         try:

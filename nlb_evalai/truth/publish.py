@@ -11,10 +11,10 @@ from typing import Any, Callable, Dict, NoReturn, Optional
 
 import h5py
 import yaml
-from boto3.exceptions import S3UploadFailedError
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from evaluation_script import storage
+from evaluation_script.files import file_sha256
 from evaluation_script.storage import Pointer, StorageError
 from evaluation_script.suite import NLB21, Suite
 from nlb_evalai.errors import ToolError
@@ -77,7 +77,7 @@ def publish(
         differs, or anyone could read the object.
     """
     phase = _phase_of(truth, phase, suite)
-    size, digest = truth.stat().st_size, storage.file_sha256(truth)
+    size, digest = truth.stat().st_size, file_sha256(truth)
     if destination.endswith("/"):
         destination += f"{phase}-{digest[:16]}.h5"
     try:
@@ -95,11 +95,10 @@ def publish(
                 s3.delete_object(Bucket=bucket, Key=key)
                 _public(pointer)
             _verify(s3, pointer, read_back)
-    except (BotoCoreError, ClientError, S3UploadFailedError, ValueError) as error:
-        # ValueError: an endpoint that is no address
-        raise PublishError(f"{pointer.location}: {_explain(error)}") from None
     except StorageError as error:
         raise PublishError(error.detail) from None
+    except storage.faults() as error:
+        raise PublishError(f"{pointer.location}: {storage.explain(error)}") from None
     return _write_pointer(pointer, pointer_path or truth.with_suffix(".yaml"))
 
 
@@ -209,14 +208,6 @@ def _verify(s3: Any, pointer: Pointer, progress: Optional[Progress]) -> None:
             f"(sha256 {sink.digest.hexdigest()}, expected {pointer.sha256}); no pointer was "
             "written, publish again"
         )
-
-
-def _explain(error: Exception) -> str:
-    """As storage does; an upload's error carries the store's answer in its cause."""
-    cause = error.__cause__ or error.__context__
-    if isinstance(error, S3UploadFailedError) and isinstance(cause, Exception):
-        return storage.explain(cause)
-    return storage.explain(error)
 
 
 def _write_pointer(pointer: Pointer, path: Path) -> Path:
