@@ -29,7 +29,7 @@ try:
 except ImportError:  # Windows has no flock; SQLite's own lock still keeps rows whole
     fcntl = None  # type: ignore[assignment]
 
-SCHEMA = "nlb-evalai/store/1"
+STORE_SCHEMA = "nlb-evalai/store/1"
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -197,13 +197,13 @@ class Store:
             with self._transaction():
                 for statement in _TABLES.split(";"):
                     self._db.execute(statement)
-                self._put_meta("schema", SCHEMA)
+                self._put_meta("schema", STORE_SCHEMA)
                 if suite is not None:
                     self._put_meta("suite", suite)
         meta = dict(self._db.execute("SELECT key, value FROM meta"))
-        if meta.get("schema") != SCHEMA:
+        if meta.get("schema") != STORE_SCHEMA:
             raise StoreError(
-                f"{self.path}: schema: found {meta.get('schema')!r}, expected {SCHEMA!r}"
+                f"{self.path}: schema: found {meta.get('schema')!r}, expected {STORE_SCHEMA!r}"
             )
         self.suite = str(meta.get("suite", ""))
         if suite is not None and self.suite != suite:

@@ -15,7 +15,7 @@ from scipy import signal
 from sklearn.linear_model import Ridge
 
 from evaluation_script.suite import NLB21, Suite
-from nlb_evalai.truth.build import Progress, Result, Sources, write_trials
+from nlb_evalai.truth.build import Result, Sources, StepProgress, write_trials
 
 #: Kernel's standard deviation in ms, as in the reference's smoothing baseline.
 _KERNEL_SD_MS: Mapping[str, int] = {
@@ -42,7 +42,7 @@ def build_baseline(
     out: Path,
     suite: Suite = NLB21,
     seed: int = 0,
-    progress: Optional[Progress] = None,
+    progress: Optional[StepProgress] = None,
 ) -> Result:
     """Write the smoothing model's submission for a phase.
 

@@ -18,7 +18,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from nlb_evalai.challenge.evalai.rules import BundleCheckError, Finding, check_bundle, errors_of
+from evaluation_script.text import printable
+from nlb_evalai.challenge.evalai.rules.finding import Finding, errors_of
+from nlb_evalai.challenge.evalai.rules.run import BundleCheckError, check_bundle
 from nlb_evalai.errors import ToolError
 from nlb_evalai.remote.client import USER_AGENT, Bearer, Timing, checked_api, reason
 
@@ -241,7 +243,7 @@ def _texts(answer: Any) -> Iterator[str]:
         text = answer if isinstance(answer, str) else json.dumps(answer)
         for line in text.splitlines():
             if line.strip():
-                yield "".join(c if c.isprintable() else "?" for c in line.strip())
+                yield printable(line.strip())
 
 
 class _Form:
