@@ -1,4 +1,4 @@
-"""The ``nlb-evalai`` command: parse, call, print. Each command lives in a module of its own."""
+"""The ``nlb-evalai`` command parses, calls and prints, each subcommand in its own module."""
 
 from __future__ import annotations
 

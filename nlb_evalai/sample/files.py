@@ -172,9 +172,9 @@ def _chosen(what: str, wanted: Optional[Sequence[str]], known: Sequence[str]) ->
 def write_submission(path: Path, phase: Phase, sessions: Sequence[Session], model: str) -> None:
     """Write one model's submission, block by block.
 
-    ``true`` gives the simulated rates, ``smoothing`` the baseline of ``sample.models``,
-    ``mean`` each unit's mean over the training trials, ``one-dataset`` the baseline for the
-    first dataset alone, without forward predictions.
+    ``true`` gives the simulated rates, ``smoothing`` the smoothing model of ``sample.models``,
+    ``mean`` each unit's mean over the training trials, ``one-dataset`` the smoothing model for
+    the first dataset alone, without forward predictions.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = model == "one-dataset"

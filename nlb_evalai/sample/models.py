@@ -1,4 +1,8 @@
-"""Two simple models of the embedded sample: smoothed spikes, and mean rates. Needs numpy only."""
+"""The embedded sample's two simple models predict smoothed spikes, and mean rates.
+
+They read simulated sessions and need numpy only. The baseline for real sessions is another one, in
+``submission.baseline``.
+"""
 
 from __future__ import annotations
 

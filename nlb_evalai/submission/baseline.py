@@ -1,7 +1,8 @@
-"""A smoothing model: held-in spikes smoothed in time, held-out rates by ridge regression.
+"""The baseline for real sessions smooths held-in spikes, and reads held-out rates off them.
 
-The model of the reference's examples (smoothed spikes, log rates as regressors), with a linear
-instead of a Poisson regression: the floor that every better model has to beat, in seconds.
+It is the model of the reference's examples (smoothed spikes, log rates as regressors), with a
+linear (ridge) instead of a Poisson regression. It takes seconds, and is the floor that every
+better model has to beat. The embedded sample has models of its own, in ``sample.models``.
 """
 
 from __future__ import annotations
@@ -44,17 +45,17 @@ def build_baseline(
     seed: int = 0,
     progress: Optional[StepProgress] = None,
 ) -> Result:
-    """Write the smoothing model's submission for a phase.
+    """Write the baseline's submission for a phase.
 
     Raises
     ------
     SessionError
         If a session does not hold what is needed; nothing is written then.
     """
-    return write_trials(phase, sources, out, suite, seed, progress, model=smoothing_rates)
+    return write_trials(phase, sources, out, suite, seed, progress, model=baseline_rates)
 
 
-def smoothing_rates(
+def baseline_rates(
     dataset: str, bin_width_ms: int, inputs: Mapping[str, NDArray]
 ) -> Dict[str, NDArray[np.float32]]:
     """Submission arrays of one group, from its model inputs.

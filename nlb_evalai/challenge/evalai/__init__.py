@@ -1,1 +1,1 @@
-"""EvalAI: its configuration, its zip, its rules, a replica of its worker, and the push to it."""
+"""EvalAI's own is here: its configuration, zip, rules, a replica of its worker, and the push."""

@@ -233,7 +233,9 @@ def _texts(answer: Any) -> Iterator[str]:
     """The messages of an answer: under Success, error or detail, as text, lists or by field."""
     if isinstance(answer, dict):
         for key, value in answer.items():
-            prefix = "" if key in ("Success", "success", "error", "detail") else f"{key}: "
+            prefix = (
+                "" if key in ("Success", "success", "error", "detail") else f"{printable(key)}: "
+            )
             for text in _texts(value):
                 yield prefix + text
     elif isinstance(answer, list):
