@@ -25,7 +25,7 @@ from nlb_evalai.competition.batch.task import FAILED, LASTING, SCORED, Outcome
 from nlb_evalai.errors import ToolError
 from nlb_evalai.web.http import without_query
 
-SCHEMA = "nlb-evalai/store/1"
+STORE_SCHEMA = "nlb-evalai/store/1"
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -191,13 +191,13 @@ class Store:
             with self._transaction():
                 for statement in _TABLES.split(";"):
                     self._db.execute(statement)
-                self._put_meta("schema", SCHEMA)
+                self._put_meta("schema", STORE_SCHEMA)
                 if suite is not None:
                     self._put_meta("suite", suite)
         meta = dict(self._db.execute("SELECT key, value FROM meta"))
-        if meta.get("schema") != SCHEMA:
+        if meta.get("schema") != STORE_SCHEMA:
             raise StoreError(
-                f"{self.path}: schema: found {meta.get('schema')!r}, expected {SCHEMA!r}"
+                f"{self.path}: schema: found {meta.get('schema')!r}, expected {STORE_SCHEMA!r}"
             )
         self.suite = str(meta.get("suite", ""))
         if suite is not None and self.suite != suite:

@@ -1,7 +1,8 @@
-"""A smoothing model: held-in spikes smoothed in time, held-out rates by ridge regression.
+"""The baseline for real sessions smooths held-in spikes, and reads held-out rates off them.
 
-The model of the reference's examples (smoothed spikes, log rates as regressors), with a linear
-instead of a Poisson regression: the floor that every better model has to beat, in seconds.
+It is the model of the reference's examples (smoothed spikes, log rates as regressors), with a
+linear (ridge) instead of a Poisson regression. It takes seconds, and is the floor that every
+better model has to beat. The embedded sample has models of its own, in ``sample.models``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from scipy import signal
 from sklearn.linear_model import Ridge
 
 from evaluation_script.suite import NLB21, Suite
-from nlb_evalai.truth.build import Progress, Result, Sources, write_trials
+from nlb_evalai.truth.build import Result, Sources, StepProgress, write_trials
 
 #: Kernel's standard deviation in ms, as in the reference's smoothing baseline.
 _KERNEL_SD_MS: Mapping[str, int] = {
@@ -42,19 +43,19 @@ def build_baseline(
     out: Path,
     suite: Suite = NLB21,
     seed: int = 0,
-    progress: Optional[Progress] = None,
+    progress: Optional[StepProgress] = None,
 ) -> Result:
-    """Write the smoothing model's submission for a phase.
+    """Write the baseline's submission for a phase.
 
     Raises
     ------
     SessionError
         If a session does not hold what is needed; nothing is written then.
     """
-    return write_trials(phase, sources, out, suite, seed, progress, model=smoothing_rates)
+    return write_trials(phase, sources, out, suite, seed, progress, model=baseline_rates)
 
 
-def smoothing_rates(
+def baseline_rates(
     dataset: str, bin_width_ms: int, inputs: Mapping[str, NDArray]
 ) -> Dict[str, NDArray[np.float32]]:
     """Submission arrays of one group, from its model inputs.

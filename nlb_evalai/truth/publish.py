@@ -14,6 +14,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from evaluation_script import storage
+from evaluation_script.annotation import root_text
 from evaluation_script.files import file_sha256
 from evaluation_script.storage import Pointer, StorageError
 from evaluation_script.suite import NLB21, Suite
@@ -105,16 +106,15 @@ def publish(
 def _phase_of(truth: Path, phase: Optional[str], suite: Suite) -> str:
     try:
         with h5py.File(truth, "r") as file:
-            found = file.attrs.get("phase")
+            said = root_text(file, "phase")
     except OSError:
         raise PublishError(f"{truth}: not an HDF5 file that can be read") from None
-    said = found.decode() if isinstance(found, bytes) else found
     known = [one.codename for one in suite.phases]
     if phase is None and said is None:
         raise PublishError(f"{truth} does not say its phase: add --phase ({' or '.join(known)})")
     if phase is not None and said is not None and phase != said:
         raise PublishError(f"{truth}: holds the truth of phase {said!r}, expected {phase!r}")
-    chosen = str(phase or said)
+    chosen = phase or said
     if chosen not in known:
         raise PublishError(f"{truth}: phase {chosen!r}, expected {' or '.join(known)}")
     return chosen

@@ -114,8 +114,8 @@ def check_fits(recording: Recording, rules: SessionRules, targets: bool) -> None
         )
     if rules.series is not None and rules.series not in recording.series:
         why = recording.dropped.get(rules.series)
-        listed = ", ".join(sorted(recording.series)) or "none"
-        detail = f"it is left out: {why}" if why else f"found {listed}"
+        found_series = ", ".join(sorted(recording.series)) or "none"
+        detail = f"it is left out: {why}" if why else f"found {found_series}"
         raise SessionError(
             f"{recording.where}: no time series {rules.series!r}, the behavior of "
             f"{rules.name}; {detail}"

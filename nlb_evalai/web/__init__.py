@@ -1,1 +1,1 @@
-"""HTTP with its pace and time-outs; a path, a URL or an S3 address becomes a file."""
+"""Requests go out from here at their pace; a path, a URL or an S3 address becomes a file."""

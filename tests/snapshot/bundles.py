@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List
 
 import h5py
 
-from tests.nlb_evalai.bundle_check import (
+from tests.nlb_evalai.challenge.evalai.rules import (
     test_archive,
     test_boards,
     test_config,
@@ -20,7 +20,7 @@ from tests.nlb_evalai.bundle_check import (
     test_script,
     test_truth,
 )
-from tests.nlb_evalai.bundle_check.parts import Parts, write_broken
+from tests.nlb_evalai.challenge.evalai.rules.parts import Parts, write_broken
 
 from .entry import OLD, command, plain_lines, said, succeeded
 

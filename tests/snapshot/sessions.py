@@ -9,10 +9,10 @@ from typing import Any, Callable, Dict, List
 
 import h5py
 
-from tests.nlb_evalai.ground_truth.digests import fingerprint
-from tests.nlb_evalai.ground_truth.odd_sessions import ODD, STOPPED
-from tests.nlb_evalai.ground_truth.test_bad_sessions import CASES as BAD
-from tests.nlb_evalai.ground_truth.test_verify import FAULTS
+from tests.nlb_evalai.truth.digests import fingerprint
+from tests.nlb_evalai.truth.odd_sessions import ODD, STOPPED
+from tests.nlb_evalai.truth.test_bad_sessions import CASES as BAD
+from tests.nlb_evalai.truth.test_verify import FAULTS
 
 from .entry import GOLDEN, SESSIONS, command, evaluated, plain_lines, said, succeeded
 

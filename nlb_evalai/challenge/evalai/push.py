@@ -17,7 +17,9 @@ from urllib.parse import urljoin
 
 import requests
 
-from nlb_evalai.challenge.evalai.rules import BundleCheckError, Finding, check_bundle, errors_of
+from evaluation_script.text import printable
+from nlb_evalai.challenge.evalai.rules.finding import Finding, errors_of
+from nlb_evalai.challenge.evalai.rules.run import BundleCheckError, check_bundle
 from nlb_evalai.errors import ToolError
 from nlb_evalai.web.http import UNSEEN, Api, NoAnswer, Repeat, Timing
 
@@ -210,7 +212,9 @@ def _texts(answer: Any) -> Iterator[str]:
     """The messages of an answer: under Success, error or detail, as text, lists or by field."""
     if isinstance(answer, dict):
         for key, value in answer.items():
-            prefix = "" if key in ("Success", "success", "error", "detail") else f"{key}: "
+            prefix = (
+                "" if key in ("Success", "success", "error", "detail") else f"{printable(key)}: "
+            )
             for text in _texts(value):
                 yield prefix + text
     elif isinstance(answer, list):
@@ -220,7 +224,7 @@ def _texts(answer: Any) -> Iterator[str]:
         text = answer if isinstance(answer, str) else json.dumps(answer)
         for line in text.splitlines():
             if line.strip():
-                yield "".join(c if c.isprintable() else "?" for c in line.strip())
+                yield printable(line.strip())
 
 
 class _Form:

@@ -8,20 +8,18 @@ from typing import Dict, Iterable, List, Optional, Sequence
 
 from nlb_evalai.competition.award.export import Entry, read_export
 from nlb_evalai.competition.batch.task import Source
-from nlb_evalai.errors import ToolError
+from nlb_evalai.errors import ProblemsError
 from nlb_evalai.web.fetch import FetchError, objects_below
 from nlb_evalai.web.http import without_query
 
 _SUFFIXES = (".h5", ".hdf5", ".nwb")
 
 
-class SourceError(ToolError):
+class SourceError(ProblemsError):
     """Submissions cannot be found, or two have one name; lists every problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        count = len(problems)
-        first = f"submissions: {count} problem{'s' if count != 1 else ''}:"
-        super().__init__("\n  ".join([first, *problems]))
+        super().__init__("submissions:", problems)
 
 
 @dataclass

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from evaluation_script import evaluate
-from nlb_evalai.submission.baseline import smoothing_rates
+from nlb_evalai.submission.baseline import baseline_rates
 from tests.nlb_evalai.truth.conftest import DATA, SESSIONS, names_of
 
 DATASETS = ("mc_rtt", "dmfc_rsg")
@@ -124,7 +124,7 @@ def test_the_baseline_finds_held_out_neurons_that_follow_held_in_ones() -> None:
     heldin = rng.poisson(np.repeat(rate, 12, axis=2)).astype(np.float32)
     heldout = rng.poisson(np.repeat(rate, 2, axis=2)).astype(np.float32)
     heldin[0, 0, 0] = np.nan
-    rates = smoothing_rates(
+    rates = baseline_rates(
         "another",
         5,
         {

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from nlb_evalai import cli
 from nlb_evalai.challenge.evalai.bundle import build_bundle
 from nlb_evalai.challenge.evalai.push import push
-from nlb_evalai.challenge.evalai.rules import BundleCheckError
+from nlb_evalai.challenge.evalai.rules.run import BundleCheckError
 from nlb_evalai.cli.bundle import bundle as bundle_command
 from nlb_evalai.errors import ToolError
 from nlb_evalai.web.http import Timing

@@ -10,7 +10,8 @@ from typing import Callable, List, NamedTuple
 import h5py
 import yaml
 
-from nlb_evalai.challenge.evalai.rules import ERROR, check_bundle
+from nlb_evalai.challenge.evalai.rules.finding import ERROR
+from nlb_evalai.challenge.evalai.rules.run import check_bundle
 
 CONFIG = "challenge_config.yaml"
 SCRIPT = "evaluation_script.zip"
