@@ -45,7 +45,7 @@ def test_what_an_old_store_holds_is_not_scored_again(store: Path) -> None:
 
 
 def test_an_old_receipt_keeps_to_todays_schema() -> None:
-    schema = resources.files("nlb_evalai").joinpath("schemas/receipt-1.json").read_text("utf-8")
+    schema = resources.files("nlb_evalai.submission").joinpath("receipt-1.json").read_text("utf-8")
     jsonschema.Draft202012Validator(json.loads(schema)).validate(read("receipt.json"))
 
 

@@ -87,11 +87,13 @@ def _findings(folder: Path, path: Path, *arguments: object) -> List[str]:
         for finding in report["findings"]
     ]
     lines.append(f"exit {ran.code}, fit {report['fit']}")
-    # the words after it are those of the Python that runs the check
-    return [
-        re.sub("(not Python 3.9: ).*", r"\1...", line)
-        for line in plain_lines("\n".join(lines), folder)
-    ]
+    return list(dict.fromkeys(_lasting(line) for line in plain_lines("\n".join(lines), folder)))
+
+
+def _lasting(line: str) -> str:
+    """A line without what passes: in which module of ours it stands, a Python's own words."""
+    line = re.sub(r"evaluation_script/[\w/]+\.py:\d+: imports", "a module imports", line)
+    return re.sub("(not Python 3.9: ).*", r"\1...", line)
 
 
 #: name of the snapshot -> what collects it, given an empty folder

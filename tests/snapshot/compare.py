@@ -56,9 +56,14 @@ def differences(
                 yield f"{place}: is gone; was {expected[key]!r:.200}"
             else:
                 yield from differences(found[key], expected[key], place, tolerance)
-    elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+    elif isinstance(found, list) and isinstance(expected, list):
         for i, (one, other) in enumerate(zip(found, expected)):
-            yield from differences(one, other, f"{where}[{i}]", tolerance)
+            parted = list(differences(one, other, f"{where}[{i}]", tolerance))
+            yield from parted
+            if parted and len(found) != len(expected):
+                break  # what follows is shifted
+        if len(found) != len(expected):
+            yield f"{where}: found {len(found)} items, expected {len(expected)}"
     elif not _same(found, expected, tolerance):
         yield f"{where}: found {found!r:.400}, expected {expected!r:.400}"
 
