@@ -1,4 +1,4 @@
-"""The scorer of the Neural Latents Benchmark '21, as EvalAI imports it."""
+"""EvalAI imports this package: the scorer of the Neural Latents Benchmark '21."""
 
 from .main import evaluate
 

@@ -201,9 +201,8 @@ def _shape(group: h5py.Group, array: TruthArray) -> Tuple[int, ...]:
     """Shape of an array, which must have as many axes as it should."""
     shape = getattr(group[array.name], "shape", None)
     if shape is None or len(shape) != len(array.axes):
-        raise ValueError(
-            f"{group.name}/{array.name} has shape {shape}, expected {len(array.axes)} axes"
-        )
+        expected = {1: "one axis", 2: "two axes", 3: "three axes"}[len(array.axes)]
+        raise ValueError(f"{group.name}/{array.name} has shape {shape}, expected {expected}")
     return tuple(shape)
 
 

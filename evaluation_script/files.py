@@ -1,7 +1,8 @@
-"""A file's identity and its hash."""
+"""A file's identity and its hash, and whether there was room for it."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -11,6 +12,7 @@ from typing import Optional, Union
 PathLike = Union[str, "os.PathLike[str]"]
 
 _PIECE_BYTES = 1 << 20
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def file_identity(path: Path) -> tuple:
@@ -26,6 +28,11 @@ def file_sha256(path: PathLike) -> str:
         for block in iter(lambda: file.read(_PIECE_BYTES), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether there was no room, on the disk or for this user."""
+    return error.errno in _DISK_FULL
 
 
 class FileHash:

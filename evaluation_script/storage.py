@@ -16,7 +16,7 @@ neither boto3 nor PyYAML is imported.
 from __future__ import annotations
 
 import contextlib
-import errno
+import fcntl
 import logging
 import os
 import re
@@ -24,17 +24,18 @@ import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, List, NoReturn, Optional
+from typing import IO, Any, Dict, Iterator, List, NoReturn, Optional, Tuple, Type
+from urllib.parse import urlsplit
 
 from .errors import IN_ERROR, AnnotationError
-from .files import PathLike, file_identity, file_sha256
+from .files import PathLike, file_identity, file_sha256, is_disk_full
 
 #: The cache's folder; without it ``$XDG_CACHE_HOME/nlb-evalai/truth`` or ``~/.cache/…``.
 CACHE_VARIABLE = "NLB_EVALAI_CACHE"
 
 _MAX_POINTER_BYTES = 64 * 1024
 _KEYS = ("location", "sha256", "size", "phase")
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 _log = logging.getLogger(__name__)
 
@@ -213,23 +214,36 @@ def download(s3: Any, pointer: Pointer, file: IO[bytes]) -> None:
 @contextlib.contextmanager
 def _explained(pointer: Pointer) -> Iterator[None]:
     """Turn what boto3 raises into a StorageError."""
+    try:
+        yield
+    except faults() as error:
+        _fail(f"{pointer.location}: {explain(error)}")
+
+
+def faults() -> Tuple[Type[Exception], ...]:
+    """What using a :func:`client` raises where the store or the way to it fails."""
+    from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
     from s3transfer import exceptions as transfer
 
     # Replaced while it was read; older versions of s3transfer do not notice, the hash does.
     replaced = getattr(transfer, "S3DownloadFailedError", ClientError)
-    try:
-        yield
-    except (
-        *(BotoCoreError, ClientError, transfer.RetriesExceededError, replaced),
-        ValueError,  # an endpoint that is no address
-    ) as error:
-        _fail(f"{pointer.location}: {explain(error)}")
+    no_address = ValueError  # of an endpoint
+    others = (Boto3Error, transfer.RetriesExceededError, replaced, no_address)
+    return (BotoCoreError, ClientError, *others)
 
 
 @contextlib.contextmanager
 def client(endpoint_url: Optional[str] = None, anonymous: bool = False) -> Iterator[Any]:
-    """An S3 client with time-outs and retries, closed at the end."""
+    """An S3 client with time-outs and retries, closed at the end.
+
+    Parameters
+    ----------
+    endpoint_url : str, optional
+        Of a store other than AWS; by default what the environment or the profile sets.
+    anonymous : bool
+        Send no credentials.
+    """
     import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
@@ -242,11 +256,31 @@ def client(endpoint_url: Optional[str] = None, anonymous: bool = False) -> Itera
     # A region is part of the signature, yet most S3-compatible stores have none.
     session = boto3.session.Session()
     region = session.region_name or "us-east-1"
-    s3 = session.client("s3", endpoint_url=endpoint_url, region_name=region, config=config)
+
+    def connect(config: Any) -> Any:
+        return session.client("s3", endpoint_url=endpoint_url, region_name=region, config=config)
+
+    s3 = connect(config)
+    # boto3 alone knows which of argument, environment and profile sets the address.
+    host = urlsplit(s3.meta.endpoint_url).hostname or ""
+    if not host.endswith(_AWS_HOSTS):
+        s3.close()
+        s3 = connect(_without_checksums(config))
     try:
         yield s3
     finally:
         s3.close()
+
+
+def _without_checksums(config: Any) -> Any:
+    """No more checksums than S3's calls require: other stores fail with the rest of them."""
+    from botocore.config import Config
+
+    names = ("request_checksum_calculation", "response_checksum_validation")
+    try:
+        return config.merge(Config(**dict.fromkeys(names, "when_required")))
+    except TypeError:  # boto3 before 1.36 knows neither the words nor the checksums
+        return config
 
 
 _ADVICE = {
@@ -266,8 +300,12 @@ _ADVICE = {
 
 def explain(error: Exception) -> str:
     """What a boto3 exception means and what to do, in one line, without a secret."""
+    from boto3.exceptions import S3UploadFailedError
     from botocore import exceptions as boto
 
+    inner = error.__cause__ or error.__context__
+    if isinstance(error, S3UploadFailedError) and isinstance(inner, Exception):
+        return explain(inner)  # only there is the store's answer
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         code = str(response.get("Error", {}).get("Code", "?"))
@@ -341,8 +379,6 @@ def _default_folder() -> Path:
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Hold an exclusive lock between processes; the system frees it when a process dies."""
-    import fcntl  # not on Windows, where nobody needs a pointer
-
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -352,7 +388,7 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _file_fault(error: OSError, what: str) -> str:
-    if error.errno in _DISK_FULL:
+    if is_disk_full(error):
         return f"{what}: the disk is full, or a limit on file size was met ({error.strerror})"
     return f"{what}: {error.strerror or _one_line(error)}"
 

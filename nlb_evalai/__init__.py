@@ -1,3 +1,3 @@
-"""Tools around the scorer: what organizers, participants and workers run."""
+"""Everything around the scorer lives here: what organizers, participants and workers run."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The metrics: one class each, with its plain function over whole arrays beside it.
+"""Each metric is one class in a file of its own, with its plain function on arrays beside it.
 
 A class (see ``base.Metric``) takes blocks of trials in order, ``update(...)``, then ``compute()``
 gives the score and ``standard_error()`` its delete-one-trial jackknife error. The functions keep

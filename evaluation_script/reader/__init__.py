@@ -1,4 +1,4 @@
-"""Reading an untrusted HDF5 file in a process that knows nothing worth stealing.
+"""A process that knows nothing worth stealing reads an untrusted HDF5 file here.
 
 ``h5file`` and ``sandbox`` run in the helper process (``__main__``), ``client`` in the scorer.
 This file imports nothing: the helper loads it without the rest of the package.

@@ -1,1 +1,1 @@
-"""What a participant sent: its file, its structure judged whole, its values as they stream by."""
+"""What a participant sent is opened, judged whole and read block by block here."""

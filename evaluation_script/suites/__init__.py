@@ -1,4 +1,4 @@
-"""Benchmark suites, each a module of this folder with a ``SUITE``.
+"""Benchmarks are data: each suite is a module of this folder, with a ``SUITE``.
 
 They are found when the package is imported, so that one that is broken shows at once. Ground truth
 says of which suite it is (root attribute ``suite``; without one it is of :data:`DEFAULT`).

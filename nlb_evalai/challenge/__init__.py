@@ -1,1 +1,1 @@
-"""From the suite to a challenge on a platform, and a dry run of it on this machine."""
+"""Here a suite becomes a challenge for a platform, and a dry run tries it on this machine."""

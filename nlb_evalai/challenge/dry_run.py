@@ -13,6 +13,7 @@ from evaluation_script.annotation import Annotation
 from evaluation_script.arrays import Kind, RateArray
 from evaluation_script.storage import resolve
 from evaluation_script.submission.layout import Layout
+from evaluation_script.text import printable
 from nlb_evalai.challenge.evalai.replica.worker import Replica
 from nlb_evalai.errors import ToolError
 from nlb_evalai.hdf5 import TrialWriter
@@ -24,7 +25,7 @@ _BLOCK_TRIALS = 128
 
 
 @dataclass(frozen=True)
-class Entry:
+class TeamSubmission:
     """A submission to a phase, and whose it is."""
 
     team: str
@@ -34,7 +35,7 @@ class Entry:
 
 def plan(
     replica: Replica, scratch: Path, phase: Optional[str], submission: Optional[Path]
-) -> List[Entry]:
+) -> List[TeamSubmission]:
     """The submissions that a dry run scores.
 
     A given ``submission``; else, where the bundle's truth is the sample, the sample's; else one of
@@ -54,7 +55,10 @@ def plan(
     for codename in codenames:
         challenge.phase(codename)
     if submission is not None:
-        return [Entry(submission.stem, codename, submission) for codename in codenames]
+        return [
+            TeamSubmission(printable(submission.stem), codename, submission)
+            for codename in codenames
+        ]
     entries = []
     for codename in codenames:
         truth = resolve(replica.annotations[codename], codename)
@@ -62,13 +66,13 @@ def plan(
             written = write_sample(scratch, phases=[codename])
             # Worst first, so that a board in the right order was put in order.
             entries += [
-                Entry(model, codename, written.submissions[codename][model])
+                TeamSubmission(model, codename, written.submissions[codename][model])
                 for model in reversed(MODELS)
             ]
         else:
             path = scratch / f"{codename}-null-model.h5"
             write_null_model(truth, codename, path)
-            entries.append(Entry("null model", codename, path))
+            entries.append(TeamSubmission("null model", codename, path))
     return entries
 
 

@@ -1,4 +1,4 @@
-"""The ``nlb-evalai`` command: parse, call, print. Each command lives in a module of its own."""
+"""The ``nlb-evalai`` command parses, calls and prints, each subcommand in its own module."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from evaluation_script.errors import EvaluationError
 from nlb_evalai import __version__
+from nlb_evalai.cli._terminal import printable_lines
 from nlb_evalai.errors import ToolError
 
 #: command -> "module:attribute", imported only when the command runs
@@ -64,7 +65,7 @@ def main() -> None:
 
 
 def _end(message: str) -> NoReturn:
-    click.echo(f"error: {message}", err=True)
+    click.echo(f"error: {printable_lines(message)}", err=True)
     sys.exit(1)
 
 

@@ -14,10 +14,14 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from evaluation_script.suites import DEFAULT_SUITE
-from nlb_evalai.truth.build import Progress, Result
+from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._terminal import echo
+from nlb_evalai.truth.build import Result, StepProgress
 
 Command = TypeVar("Command", bound=Callable[..., None])
 PHASES = click.Choice([phase.codename for phase in DEFAULT_SUITE.phases])
+#: The tables need that much room.
+WIDTH_OF_PIPES = 120
 DATASETS = ", ".join(dataset.name for dataset in DEFAULT_SUITE.datasets)
 
 
@@ -53,7 +57,7 @@ def session_options(command: Command) -> Command:
     return command
 
 
-class _BarProgress(Progress):
+class _BarProgress(StepProgress):
     """One line for each step, the current one moving."""
 
     def __init__(self, bars: Bars) -> None:
@@ -75,7 +79,7 @@ class _BarProgress(Progress):
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
+def progress_bar() -> Iterator[StepProgress]:
     """Progress on the terminal's standard error; silent where that is no terminal."""
     console = Console(stderr=True)
     columns = (
@@ -93,8 +97,8 @@ def progress_bar() -> Iterator[Progress]:
 def print_result(result: Result, out: Path) -> None:
     """The groups as a table on standard output, notes on standard error."""
     for note in result.notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(f"wrote {out}")
+        echo(f"note: {note}", err=True)
+    echo(f"wrote {out}")
     with_conditions = any(group.conditions for group in result.groups)
     table = Table(box=SIMPLE)
     table.add_column("group", no_wrap=True)
@@ -109,10 +113,4 @@ def print_result(result: Result, out: Path) -> None:
             sizes.append(group.conditions)
         cells = [str(size) if size else "–" for size in sizes]
         table.add_row(group.group, *cells, f"{group.nan_share:.1%}")
-    wide_console().print(table)
-
-
-def wide_console() -> Console:
-    """A console for tables: in a pipe, rows must not be cut at 80 columns; names are no markup."""
-    console = Console(markup=False, emoji=False)
-    return console if console.is_terminal else Console(width=120, markup=False, emoji=False)
+    plain_console(width_of_pipes=WIDTH_OF_PIPES).print(table)

@@ -12,13 +12,17 @@ import numpy as np
 from rich.box import SIMPLE
 from rich.table import Table
 
+from evaluation_script.annotation import root_text
+from evaluation_script.text import printable
+from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._sessions import (
     PHASES,
+    WIDTH_OF_PIPES,
     print_result,
     progress_bar,
     session_options,
-    wide_console,
 )
+from nlb_evalai.cli._terminal import echo
 from nlb_evalai.cli.annotations_publish import publish
 from nlb_evalai.truth.build import build_annotations, parse_sources
 from nlb_evalai.truth.errors import AnnotationFileError
@@ -57,7 +61,7 @@ def show(file: Path) -> None:
         with h5py.File(file, "r") as handle:
             _print_contents(file, handle)
     except (OSError, RuntimeError) as error:
-        raise AnnotationFileError(str(file), [f"cannot be read as HDF5: {error}"]) from error
+        raise AnnotationFileError(f"{file}:", [f"cannot be read as HDF5: {error}"]) from error
 
 
 @annotations_group.command()
@@ -74,24 +78,25 @@ def verify(file: Path, shapes: str, phase: Optional[str]) -> None:
     """Check an annotation file against the suite and against itself."""
     report = check_path(file, official=shapes == "official", phase=phase)
     for note in report.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     if report.problems:
-        raise AnnotationFileError(str(file), report.problems)
-    click.echo(f"{file}: good ({shapes} shapes)")
+        raise AnnotationFileError(f"{file}:", report.problems)
+    echo(f"{file}: good ({shapes} shapes)")
 
 
 def _print_contents(path: Path, handle: h5py.File) -> None:
-    console = wide_console()
-    console.print(str(path), highlight=False)
+    console = plain_console(width_of_pipes=WIDTH_OF_PIPES)
+    console.print(printable(path), highlight=False)
     for name in ("phase", "suite", "rules_version"):
-        if name in handle.attrs:
-            console.print(f"  {name}: {handle.attrs[name]}", highlight=False)
+        value = root_text(handle, name)
+        if value is not None:
+            console.print(f"  {name}: {printable(value)}", highlight=False)
     for name in ("sources", "versions"):
-        for key, value in sorted(_json_attribute(handle, name).items()):
-            details = value.items() if isinstance(value, dict) else [("", value)]
+        for key, told in sorted(_json_attribute(handle, name).items()):
+            details = told.items() if isinstance(told, dict) else [("", told)]
             for detail, text in details:
                 line = " ".join(part for part in (key, detail, str(text)) if part)
-                console.print(f"  {name}: {line}", highlight=False, soft_wrap=True)
+                console.print(f"  {name}: {printable(line)}", highlight=False, soft_wrap=True)
     table = Table(box=SIMPLE)
     for name in ("group", "array", "type"):
         table.add_column(name, no_wrap=True)
@@ -101,18 +106,19 @@ def _print_contents(path: Path, handle: h5py.File) -> None:
         group = handle.get(group_name)
         if isinstance(group, h5py.Group):
             for name in group:
-                table.add_row(group_name, name, *_describe(group.get(name)))
+                cells = _describe(group.get(name))
+                table.add_row(printable(group_name), printable(name), *cells)
         else:
             kind, shape, share = _describe(group)
-            table.add_row(group_name, "", f"not a group: {kind}", shape, share)
+            table.add_row(printable(group_name), "", f"not a group: {kind}", shape, share)
         table.add_section()
     console.print(table)
 
 
 def _json_attribute(handle: h5py.File, name: str) -> dict:
     try:
-        value = json.loads(handle.attrs.get(name, "{}"))
-    except (TypeError, ValueError):
+        value = json.loads(root_text(handle, name) or "{}")
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 

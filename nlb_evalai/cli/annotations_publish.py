@@ -7,6 +7,8 @@ from typing import Optional
 
 import click
 
+from nlb_evalai.cli._terminal import echo
+
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -56,5 +58,6 @@ def publish(
             uploaded=lambda count: bars.advance(up, count),
             read_back=lambda count: bars.advance(back, count),
         )
-    click.echo(f"wrote {written}:\n")
+    echo(f"wrote {written}:")
+    click.echo()
     click.echo(written.read_text())

@@ -9,6 +9,7 @@ from typing import List, Optional
 import click
 
 from evaluation_script.suites import DEFAULT_SUITE
+from nlb_evalai.cli._terminal import echo
 from nlb_evalai.competition.award.decide import make_award
 from nlb_evalai.competition.award.decisions import Override, read_judges, read_overrides
 from nlb_evalai.competition.award.explain import explained, ranks_csv, sentence, usd
@@ -70,15 +71,15 @@ def award(
     (out / "award.md").write_text(explained(result), encoding="utf-8")
     (out / "ranks.csv").write_text(ranks_csv(result), encoding="utf-8")
     for warning in result["warnings"]:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     for prize in result["prizes"]:
         winners = ", ".join(f"{one['team']} ({usd(one['usd'])})" for one in prize["winners"])
-        click.echo(f"{prize['title']}: {winners or 'not given'}")
+        echo(f"{prize['title']}: {winners or 'not given'}")
         for reason in prize["why"]:
-            click.echo(f"    {sentence(reason)}")
+            echo(f"    {sentence(reason)}")
     idle = [one for one in result["entries"] if not one["counts"]]
     if idle:
-        click.echo(f"{len(idle)} of {len(result['entries'])} entries do not count:")
+        echo(f"{len(idle)} of {len(result['entries'])} entries do not count:")
         for one in idle:
-            click.echo(f"    {one['id']} ({one['team']}): {'; '.join(one['reasons'])}")
-    click.echo(f"written: {out / 'award.json'}, award.md, ranks.csv")
+            echo(f"    {one['id']} ({one['team']}): {'; '.join(one['reasons'])}")
+    echo(f"written: {out / 'award.json'}, award.md, ranks.csv")

@@ -8,7 +8,9 @@ from typing import Optional
 import click
 from rich.console import Console
 
+from evaluation_script.text import plural, printable
 from nlb_evalai.challenge.evalai.bundle import BuiltBundle, build_bundle
+from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli.bundle_check import check
 from nlb_evalai.cli.bundle_push import push
 
@@ -36,15 +38,16 @@ bundle.add_command(push)
 def build(annotations: Optional[Path], out: Path) -> None:
     """Write the bundle: the same input gives the same bytes."""
     built = build_bundle(out, annotations)
-    print_built(built, Console(highlight=False))
+    print_built(built, plain_console())
 
 
 def print_built(built: BuiltBundle, console: Console) -> None:
     """Say what is in a bundle, and loudly what is wrong with it."""
     size = sum(built.members.values())
-    console.print(f"{built.path}  {len(built.members)} files, {size / 1e6:.1f} MB")
+    files = plural(len(built.members), "file")
+    console.print(f"{printable(built.path)}  {files}, {size / 1e6:.1f} MB")
     console.print(f"sha256 {built.sha256}", soft_wrap=True)
     for name, member_size in built.members.items():
-        console.print(f"  {member_size:>12,}  {name}")
+        console.print(f"  {member_size:>12,}  {printable(name)}")
     for warning in built.warnings:
-        console.print(f"\nWARNING: {warning}", style="bold red", soft_wrap=True)
+        console.print(f"\nWARNING: {printable(warning)}", style="bold red", soft_wrap=True)

@@ -11,7 +11,10 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from nlb_evalai.challenge.evalai.rules import ERROR, Finding, check_bundle, errors_of
+from evaluation_script.text import plural, printable
+from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding, errors_of
+from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from nlb_evalai.cli._console import plain_console
 
 _ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -35,7 +38,7 @@ def check(file: Path, old: Optional[Path], as_json: bool) -> None:
         }
         click.echo(json.dumps(report, indent=2))
     else:
-        print_findings(file, findings, Console(highlight=False, emoji=False))
+        print_findings(file, findings, plain_console())
     if errors_of(findings):
         raise SystemExit(1)
 
@@ -49,12 +52,8 @@ def print_findings(file: Path, findings: List[Finding], console: Console) -> Non
         console.print(Padding(Text(finding.message), (0, 0, 0, 4)))
     errors = len(errors_of(findings))
     warnings = len(findings) - errors
-    counts = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    verdict = f"{printable(file)}: {plural(errors, 'error')}, {plural(warnings, 'warning')}"
     if errors:
-        console.print(Text(f"✗ {file}: {counts}", style="bold red"), soft_wrap=True)
+        console.print(Text(f"✗ {verdict}", style="bold red"), soft_wrap=True)
     else:
-        console.print(Text(f"✓ {file}: {counts}", style="bold green"), soft_wrap=True)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
+        console.print(Text(f"✓ {verdict}", style="bold green"), soft_wrap=True)

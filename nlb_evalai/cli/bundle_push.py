@@ -10,6 +10,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from nlb_evalai.cli._console import plain_console
+
 _ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -36,7 +38,7 @@ def push(
     from nlb_evalai.challenge.evalai.push import TOKEN_VARIABLE
     from nlb_evalai.challenge.evalai.push import push as run
 
-    console = Console(highlight=False, emoji=False, markup=False)
+    console = plain_console()
     pushed = run(
         file,
         api=api,

@@ -11,8 +11,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from evaluation_script.suites import DEFAULT_SUITE
+from evaluation_script.text import listed, printable
+from nlb_evalai.cli._console import plain_console
 from nlb_evalai.submission.check import CheckReport, check_submission
 
 
@@ -60,24 +63,23 @@ def check(submission: Path, phase: str, annotations: Optional[Path], as_json: bo
 
 
 def _show(report: CheckReport) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    name = Path(report.submission).name
+    console = plain_console()
+    name = printable(Path(report.submission).name)
     if not report.accepted:
-        count = len(report.problems)
-        console.print(
-            f"[red]✗[/] {name} would be rejected in phase {report.phase}, "
-            f"{count} problem{'s' * (count != 1)}:"
+        said = listed(
+            f" {name} would be rejected in phase {report.phase},",
+            [printable(problem) for problem in report.problems],
         )
-        for problem in report.problems:
-            console.print(f"  {problem}", markup=False)
+        console.print(Text.assemble(("✗", "red"), said), soft_wrap=True)
     else:
-        console.print(f"[green]✓[/] {name} would be scored in phase {report.phase}:")
-        console.print(_table(report))
+        said = f" {name} would be scored in phase {report.phase}:"
+        console.print(Text.assemble(("✓", "green"), said), soft_wrap=True)
+        console.print(_table(report), soft_wrap=True)
     if report.notes:
-        console.print("notes:")
-        for note in report.notes:
-            console.print(f"  {note}", markup=False)
-    console.print(f"checked against {report.checked_against}", style="dim")
+        notes = [f"  {printable(note)}" for note in report.notes]
+        console.print("\n".join(["notes:", *notes]), soft_wrap=True)
+    against = printable(report.checked_against)
+    console.print(f"checked against {against}", style="dim", soft_wrap=True)
 
 
 def _table(report: CheckReport) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Dict, List, Optional
@@ -9,12 +10,15 @@ from typing import Dict, List, Optional
 import click
 from rich.console import Console
 
-from nlb_evalai.challenge.dry_run import Entry, plan
+from evaluation_script.text import plural, printable
+from nlb_evalai.challenge.dry_run import TeamSubmission, plan
 from nlb_evalai.challenge.evalai.bundle import build_bundle
-from nlb_evalai.challenge.evalai.replica.worker import Outcome, Replica
-from nlb_evalai.challenge.evalai.rules import ERROR, Finding, check_bundle, codes, errors_of
+from nlb_evalai.challenge.evalai.replica.worker import Replica, ReplicaOutcome
+from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding, errors_of
+from nlb_evalai.challenge.evalai.rules.registry import codes
+from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli.show import (
-    console_for_output,
     keep_outcome,
     print_boards,
     print_problems,
@@ -22,6 +26,9 @@ from nlb_evalai.cli.show import (
     step,
 )
 from nlb_evalai.sample.files import is_sample
+
+#: The boards need that much room.
+_WIDTH_OF_PIPES = 116
 
 
 @click.command("dry-run")
@@ -61,7 +68,7 @@ def dry_run(
         raise click.UsageError("--bundle holds its own ground truth: leave --annotations out")
     if submission and not phase:
         raise click.UsageError("--submission needs --phase: a file is scored in one phase")
-    console = console_for_output()
+    console = plain_console(width_of_pipes=0 if "COLUMNS" in os.environ else _WIDTH_OF_PIPES)
     with tempfile.TemporaryDirectory(prefix="nlb-dry-run-") as folder:
         scratch = Path(folder)
         if bundle is None:
@@ -77,7 +84,8 @@ def dry_run(
             _warn_of_sample(replica, console)
             fine = _report(replica, outcomes, console, keep, show=submission)
     if faults:
-        console.print(f"✗ the bundle itself has {_faults(faults)}, named above", style="bold red")
+        found = plural(len(faults), "fault")
+        console.print(f"✗ the bundle itself has {found}, named above", style="bold red")
     if faults or not fine:
         raise SystemExit(1)
 
@@ -86,7 +94,8 @@ def _build(out: Path, annotations: Optional[Path], console: Console) -> Path:
     with step(console, "bundle") as said:
         built = build_bundle(out, annotations)
         size = sum(built.members.values()) / 1e6
-        said.detail = f"{len(built.members)} files, {size:.1f} MB, sha256 {built.sha256[:12]}…"
+        files = plural(len(built.members), "file")
+        said.detail = f"{files}, {size:.1f} MB, sha256 {built.sha256[:12]}…"
     return built.path
 
 
@@ -97,16 +106,12 @@ def _check(bundle: Path, console: Console) -> List[Finding]:
         errors = errors_of(findings)
         said.ok = not errors
         kept = f"all {len(codes())} rules for a bundle kept"
-        said.detail = f"{_faults(errors)} in the bundle" if errors else kept
+        said.detail = f"{plural(len(errors), 'fault')} in the bundle" if errors else kept
     for finding in findings:
         if finding.code != "sample-truth":  # said at the end
             style = "red" if finding.severity == ERROR else "yellow"
             console.print(f"  {finding}", style=style, soft_wrap=True)
     return errors
-
-
-def _faults(errors: List[Finding]) -> str:
-    return f"{len(errors)} fault{'s' * (len(errors) != 1)}"
 
 
 def _score(
@@ -115,7 +120,7 @@ def _score(
     phase: Optional[str],
     submission: Optional[Path],
     console: Console,
-) -> Dict[Entry, Outcome]:
+) -> Dict[TeamSubmission, ReplicaOutcome]:
     with step(console, "submissions") as said:
         entries = plan(replica, scratch, phase, submission)
         teams = list(dict.fromkeys(entry.team for entry in entries))
@@ -130,12 +135,13 @@ def _score(
     return outcomes
 
 
-def _verdict(outcome: Outcome) -> str:
+def _verdict(outcome: ReplicaOutcome) -> str:
     if outcome.failed:
         return "failed"
     if outcome.problems:
-        return f"EvalAI would trip over it ({len(outcome.problems)} problems)"
-    return f"{len(outcome.output['result'])} leaderboard rows, {outcome.peak_mib:.0f} MiB"
+        return f"EvalAI would trip over it ({plural(len(outcome.problems), 'problem')})"
+    rows = plural(len(outcome.output["result"]), "leaderboard row")
+    return f"{rows}, {outcome.peak_mib:.0f} MiB"
 
 
 def _warn_of_sample(replica: Replica, console: Console) -> None:
@@ -148,7 +154,7 @@ def _warn_of_sample(replica: Replica, console: Console) -> None:
 
 def _report(
     replica: Replica,
-    outcomes: Dict[Entry, Outcome],
+    outcomes: Dict[TeamSubmission, ReplicaOutcome],
     console: Console,
     keep: Optional[Path],
     show: Optional[Path],
@@ -167,11 +173,11 @@ def _report(
     if keep is not None:
         for entry, outcome in outcomes.items():
             keep_outcome(keep / entry.phase / entry.team, outcome)
-        console.print(f"\nEverything in full: {keep}", soft_wrap=True)
+        console.print(f"\nEverything in full: {printable(keep)}", soft_wrap=True)
     return _conclude(outcomes, boards, console)
 
 
-def _worth_a_look(outcomes: Dict[Entry, Outcome]) -> List[Entry]:
+def _worth_a_look(outcomes: Dict[TeamSubmission, ReplicaOutcome]) -> List[TeamSubmission]:
     """Everything that went wrong; else the last phase's first entry, which shows what is said."""
     wrong = [entry for entry, outcome in outcomes.items() if outcome.failed or outcome.problems]
     if wrong:
@@ -180,7 +186,9 @@ def _worth_a_look(outcomes: Dict[Entry, Outcome]) -> List[Entry]:
     return [entry for entry in outcomes if entry.phase == last][:1]
 
 
-def _conclude(outcomes: Dict[Entry, Outcome], boards: int, console: Console) -> bool:
+def _conclude(
+    outcomes: Dict[TeamSubmission, ReplicaOutcome], boards: int, console: Console
+) -> bool:
     console.print()
     bad = {e: o for e, o in outcomes.items() if o.failed or o.problems}
     if bad:
@@ -188,10 +196,9 @@ def _conclude(outcomes: Dict[Entry, Outcome], boards: int, console: Console) -> 
             print_problems(entry, outcome, console)
         console.print(f"✗ {len(bad)} of {len(outcomes)} submissions failed", style="bold red")
         return False
-    count = len(outcomes)
     console.print(
-        f"✓ EvalAI would take all of it: {count} submission{'s' * (count != 1)}, "
-        f"{boards} leaderboards",
+        f"✓ EvalAI would take all of it: {plural(len(outcomes), 'submission')}, "
+        f"{plural(boards, 'leaderboard')}",
         style="bold green",
     )
     return True

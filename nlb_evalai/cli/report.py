@@ -12,8 +12,9 @@ import click
 import jsonschema
 
 from evaluation_script.suites import DEFAULT_SUITE
-from nlb_evalai.competition.award.decide import SCHEMA, changed_since
-from nlb_evalai.competition.award.standing import listed
+from nlb_evalai.cli._terminal import echo
+from nlb_evalai.competition.award.decide import AWARD_SCHEMA, changed_since
+from nlb_evalai.competition.award.standing import some_of
 from nlb_evalai.competition.report.render import write_report
 from nlb_evalai.competition.report.view import make_view
 from nlb_evalai.competition.store import Store
@@ -56,14 +57,14 @@ def report(
         if changed:
             raise ToolError(
                 f"{award_dir}: scores changed since this award: run `award` again; of entries "
-                f"{listed(changed)}"
+                f"{some_of(changed)}"
             )
         view = make_view(store, DEFAULT_SUITE, codename, decided, changes)
     for path in write_report(view, out):
-        click.echo(f"written: {path}")
+        echo(f"written: {path}")
     for moved in view.changes or ():
         before, after = moved["before"], moved["after"]
-        click.echo(
+        echo(
             f"{moved['name']}  {moved['dataset']} {moved['bin_width_ms']} ms {moved['metric']}: "
             f"{before} → {after} ({moved['why']})"
         )
@@ -80,8 +81,8 @@ def _award(folder: Path) -> Dict[str, Any]:
     except ValueError as error:
         raise ToolError(f"{path}: no JSON: {error}") from None
     schema = found.get("schema") if isinstance(found, dict) else None
-    if schema != SCHEMA:
-        raise ToolError(f"{path}: schema: found {schema!r}, expected {SCHEMA!r}")
+    if schema != AWARD_SCHEMA:
+        raise ToolError(f"{path}: schema: found {schema!r}, expected {AWARD_SCHEMA!r}")
     layout = (
         resources.files("nlb_evalai.competition.award").joinpath("award-1.json").read_text("utf-8")
     )

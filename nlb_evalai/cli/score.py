@@ -23,6 +23,9 @@ from rich.progress import (
 from rich.text import Text
 
 from evaluation_script.suites import DEFAULT_SUITE
+from evaluation_script.text import plural, printable
+from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._terminal import echo
 from nlb_evalai.competition.batch.cluster import run_cluster
 from nlb_evalai.competition.batch.pool import run_pool
 from nlb_evalai.competition.batch.run import Runner, Tally, run_batch
@@ -91,13 +94,13 @@ def score(
         raise click.UsageError("--workers is for this machine: leave it out with --dask")
     found = collect(submissions, (phase, title), files)
     for warning in found.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     runner: Runner
     if address:
         runner = partial(run_cluster, address=address)
     else:
         runner = partial(run_pool, workers=min(workers or _cores(), len(found.sources)))
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    console = plain_console(stderr=True)
     failures: List[Outcome] = []
     with Store(store_path, suite=DEFAULT_SUITE.name, write=True) as store:
         with _progress(console) as progress:
@@ -107,7 +110,8 @@ def score(
                 progress.advance(bar)
                 if outcome.status == FAILED:
                     failures.append(outcome)
-                    progress.console.print(f"failed  {outcome.source.name}: {_brief(outcome)}")
+                    line = f"failed  {outcome.source.name}: {_brief(outcome)}"
+                    progress.console.print(printable(line))
 
             try:
                 tally = run_batch(
@@ -146,7 +150,7 @@ def _progress(console: Console) -> Progress:
 
 def _brief(outcome: Outcome) -> str:
     lines = [line.strip() for line in outcome.error.splitlines()]
-    more = f" (and {len(lines) - 2} more lines)" if len(lines) > 2 else ""
+    more = f" (and {plural(len(lines) - 2, 'more line')})" if len(lines) > 2 else ""
     return f"[{outcome.kind}] " + " ".join(lines[:2]) + more
 
 

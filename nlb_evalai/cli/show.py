@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,26 +15,19 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from nlb_evalai.challenge.dry_run import Entry
+from evaluation_script.text import plural, printable
+from nlb_evalai.challenge.dry_run import TeamSubmission
 from nlb_evalai.challenge.evalai.config import ChallengePhase, PhaseSplit
-from nlb_evalai.challenge.evalai.replica.boards import Row, board_rows
-from nlb_evalai.challenge.evalai.replica.worker import Outcome
+from nlb_evalai.challenge.evalai.replica.boards import BoardRow, board_rows
+from nlb_evalai.challenge.evalai.replica.worker import ReplicaOutcome
+from nlb_evalai.cli._terminal import printable_lines
 
-_WIDTH_OF_PIPES = 116
 #: between two boards side by side
 _GAP = 4
 
 
-def console_for_output() -> Console:
-    """A console; wide enough for the boards where output is not a terminal."""
-    console = Console(highlight=False, emoji=False, markup=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _WIDTH_OF_PIPES
-    return console
-
-
 @dataclass
-class Said:
+class StepResult:
     """What a finished step has to say."""
 
     detail: str = ""
@@ -43,9 +35,9 @@ class Said:
 
 
 @contextmanager
-def step(console: Console, name: str) -> Iterator[Said]:
+def step(console: Console, name: str) -> Iterator[StepResult]:
     """One line for each step, with its time; a spinner while it runs in a terminal."""
-    said, started = Said(), time.perf_counter()
+    said, started = StepResult(), time.perf_counter()
     try:
         with console.status(name):
             yield said
@@ -54,7 +46,9 @@ def step(console: Console, name: str) -> Iterator[Said]:
         raise
     mark = Text("✓ ", style="green") if said.ok else Text("✗ ", style="bold red")
     seconds = f"{time.perf_counter() - started:5.1f} s"
-    line = Text.assemble(mark, (f"{name:<12}", "bold"), (seconds, "dim"), "  ", said.detail)
+    line = Text.assemble(
+        mark, (f"{name:<12}", "bold"), (seconds, "dim"), "  ", printable(said.detail)
+    )
     console.print(line, soft_wrap=True)
 
 
@@ -77,9 +71,8 @@ def print_boards(
     public = sum(split.is_public for split in splits)
     seen = {0: "seen by hosts only", len(splits): "public"}.get(public, f"{public} of them public")
     console.print()
-    console.rule(
-        f"{phase.name} ({phase.codename}): {len(splits)} leaderboards, {seen}", align="left"
-    )
+    name = printable(f"{phase.name} ({phase.codename})")
+    console.rule(f"{name}: {plural(len(splits), 'leaderboard')}, {seen}", align="left")
     waiting: List[Table] = []
     for split in splits:
         for table in _tables(split, board_rows(split, outputs), console):
@@ -104,7 +97,7 @@ def _width(table: Table, console: Console) -> int:
     return Measurement.get(console, anything, table).maximum
 
 
-def _tables(split: PhaseSplit, rows: List[Row], console: Console) -> List[Table]:
+def _tables(split: PhaseSplit, rows: List[BoardRow], console: Console) -> List[Table]:
     """The board as one table, or as several of fewer columns where the terminal is narrow."""
     labels = list(split.leaderboard.labels)
     for count in range(len(labels), 0, -1):
@@ -115,9 +108,13 @@ def _tables(split: PhaseSplit, rows: List[Row], console: Console) -> List[Table]
     return tables
 
 
-def _table(split: PhaseSplit, rows: List[Row], labels: List[str]) -> Table:
+def _table(split: PhaseSplit, rows: List[BoardRow], labels: List[str]) -> Table:
     table = Table(
-        title=Text.assemble((split.split, "bold"), ("  " + split.split_name, "dim"), no_wrap=True),
+        title=Text.assemble(
+            (printable(split.split), "bold"),
+            ("  " + printable(split.split_name), "dim"),
+            no_wrap=True,
+        ),
         title_justify="left",
         title_style="",
         box=None,
@@ -128,7 +125,7 @@ def _table(split: PhaseSplit, rows: List[Row], labels: List[str]) -> Table:
     table.add_column("", justify="right", style="dim")
     table.add_column("team", min_width=11, vertical="bottom")
     for label in labels:
-        table.add_column(label.replace("] ", "]\n"), justify="right", min_width=7)
+        table.add_column(printable(label).replace("] ", "]\n"), justify="right", min_width=7)
     for row in rows:
         cells = [_cell(row, label, split) for label in labels]
         table.add_row(str(row.rank), Text(row.team), *cells)
@@ -137,7 +134,7 @@ def _table(split: PhaseSplit, rows: List[Row], labels: List[str]) -> Table:
     return table
 
 
-def _cell(row: Row, label: str, split: PhaseSplit) -> Text:
+def _cell(row: BoardRow, label: str, split: PhaseSplit) -> Text:
     if label not in row.scores:
         return Text("#", style="dim")
     # adding 0 turns a rounded -0.0 into 0.0
@@ -149,7 +146,7 @@ def _cell(row: Row, label: str, split: PhaseSplit) -> Text:
 # ---- what people see --------------------------------------------------------------------------
 
 
-def print_views(entry: Entry, outcome: Outcome, console: Console) -> None:
+def print_views(entry: TeamSubmission, outcome: ReplicaOutcome, console: Console) -> None:
     """What EvalAI gives the participant of a submission, and what the host."""
     console.print()
     console.rule(f"What people see of {entry.team} in {entry.phase}", align="left")
@@ -157,15 +154,15 @@ def print_views(entry: Entry, outcome: Outcome, console: Console) -> None:
     status = "failed" if outcome.failed else "finished"
     views: List[Tuple[str, str, RenderableType]] = [
         ("participant", "status", Text(status)),
-        ("", "stdout", Text(outcome.stdout.rstrip() or "(empty)")),
+        ("", "stdout", _text(outcome.stdout)),
     ]
     if outcome.failed:
-        views.append(("", "stderr", Text(outcome.stderr.rstrip() or "(empty)")))
+        views.append(("", "stderr", _text(outcome.stderr)))
     else:
         views.append(("", "result file", _brief(output.get("submission_result"), console)))
     views += [
         ("host", "metadata", _brief(output.get("submission_metadata"), console)),
-        ("", "worker's log", Text(outcome.worker_log.rstrip() or "(empty)")),
+        ("", "worker's log", _text(outcome.worker_log)),
     ]
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bold")
@@ -176,6 +173,10 @@ def print_views(entry: Entry, outcome: Outcome, console: Console) -> None:
     console.print(Padding(grid, (1, 0, 0, 0)))
 
 
+def _text(written: str) -> Text:
+    return Text(printable_lines(written.rstrip()) or "(empty)")
+
+
 def _brief(value: Any, console: Console) -> RenderableType:
     """JSON with one cut line for each key."""
     if not isinstance(value, dict):
@@ -183,19 +184,19 @@ def _brief(value: Any, console: Console) -> RenderableType:
     room = max(console.width - 30, 30)
     lines = []
     for key, item in value.items():
-        line = f"{key}: {json.dumps(item, ensure_ascii=False, default=str)}"
+        line = printable(f"{key}: {json.dumps(item, ensure_ascii=False, default=str)}")
         lines.append(Text(line if len(line) <= room else line[: room - 1] + "…"))
     return Group(*lines)
 
 
-def print_problems(entry: Entry, outcome: Outcome, console: Console) -> None:
+def print_problems(entry: TeamSubmission, outcome: ReplicaOutcome, console: Console) -> None:
     """Everything that EvalAI would refuse, or trip over, of a submission."""
     for problem in outcome.problems:
-        line = f"✗ {entry.phase} {entry.team}: {problem}"
+        line = printable(f"✗ {entry.phase} {entry.team}: {problem}")
         console.print(line, style="red", soft_wrap=True)
 
 
-def keep_outcome(folder: Path, outcome: Outcome) -> None:
+def keep_outcome(folder: Path, outcome: ReplicaOutcome) -> None:
     """Write in full what EvalAI would keep of a submission."""
     folder.mkdir(parents=True, exist_ok=True)
     texts: Dict[str, str] = {

@@ -10,9 +10,9 @@ import click
 
 from nlb_evalai.errors import ToolError
 from nlb_evalai.remote import log
-from nlb_evalai.remote.client import Timing, checked_api
 from nlb_evalai.remote.service import Service, Settings, find_annotations, within_memory
 from nlb_evalai.remote.worker import Policy
+from nlb_evalai.web.http import Timing, checked_api
 
 TOKEN_VARIABLE = "AUTH_TOKEN"
 
@@ -87,6 +87,7 @@ def worker(annotations: Tuple[str, ...], **given: Any) -> None:
     """
     token = _token(given["token_file"])
     log.set_up(given["log_json"], token)
+    timing = Timing(first_pause_seconds=given["first_pause"])
     settings = Settings(
         api=checked_api(given["api"]),
         queue=given["queue"],
@@ -100,9 +101,9 @@ def worker(annotations: Tuple[str, ...], **given: Any) -> None:
             max_tries=given["max_tries"],
             takeover_seconds=given["takeover"],
             poll_seconds=given["poll"],
-            fetch_pause_seconds=given["first_pause"],
+            fetch_timing=timing,
         ),
-        timing=Timing(first_pause_seconds=given["first_pause"]),
+        timing=timing,
         once=given["once"],
         concurrency=within_memory(given["concurrency"], given["memory"]),
         lease_seconds=given["lease"],

@@ -1,1 +1,1 @@
-"""A competition: score every submission on hidden truth, rank, award prizes, and publish."""
+"""A competition scores all submissions on hidden truth, ranks, awards prizes and publishes."""

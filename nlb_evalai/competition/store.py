@@ -10,6 +10,7 @@ when the process is killed; each submission is one transaction.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sqlite3
@@ -23,14 +24,9 @@ import numpy as np
 from evaluation_script.metrics import CoSmoothing
 from nlb_evalai.competition.batch.task import FAILED, LASTING, SCORED, Outcome
 from nlb_evalai.errors import ToolError
-from nlb_evalai.remote.client import without_query
+from nlb_evalai.web.http import without_query
 
-try:
-    import fcntl
-except ImportError:  # Windows has no flock; SQLite's own lock still keeps rows whole
-    fcntl = None  # type: ignore[assignment]
-
-SCHEMA = "nlb-evalai/store/1"
+STORE_SCHEMA = "nlb-evalai/store/1"
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -179,8 +175,6 @@ class Store:
             self._lock = None
 
     def _take_lock(self) -> None:
-        if fcntl is None:
-            return
         lock = self.path.with_name(self.path.name + ".lock")
         self._lock = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -202,13 +196,13 @@ class Store:
             with self._transaction():
                 for statement in _TABLES.split(";"):
                     self._db.execute(statement)
-                self._put_meta("schema", SCHEMA)
+                self._put_meta("schema", STORE_SCHEMA)
                 if suite is not None:
                     self._put_meta("suite", suite)
         meta = dict(self._db.execute("SELECT key, value FROM meta"))
-        if meta.get("schema") != SCHEMA:
+        if meta.get("schema") != STORE_SCHEMA:
             raise StoreError(
-                f"{self.path}: schema: found {meta.get('schema')!r}, expected {SCHEMA!r}"
+                f"{self.path}: schema: found {meta.get('schema')!r}, expected {STORE_SCHEMA!r}"
             )
         self.suite = str(meta.get("suite", ""))
         if suite is not None and self.suite != suite:

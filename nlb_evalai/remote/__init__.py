@@ -1,1 +1,1 @@
-"""Evaluation on the host's own machines: EvalAI's API client and the remote worker."""
+"""A worker scores EvalAI's submissions on the host's own machines."""

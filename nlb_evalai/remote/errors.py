@@ -48,14 +48,6 @@ class UpdateRefused(Refused):
         return self.status in (400, 413, 422)
 
 
-class FetchError(RemoteError):
-    """A submitted file cannot be had now; a later try may succeed. Fit for the participant."""
-
-
-class FileRefused(RemoteError):
-    """A submitted file will not be taken, now or later. Fit for the participant."""
-
-
 class HandBack(Exception):
     """The worker must end: give up the submission in hand, so that another one takes it."""
 

@@ -10,7 +10,6 @@ import io
 import json
 import logging
 import multiprocessing
-import os
 import signal
 import time
 from multiprocessing.connection import Connection, wait
@@ -21,7 +20,6 @@ import evaluation_script
 from evaluation_script.errors import EvaluationError, LimitError, SubmissionError
 from nlb_evalai.remote import log
 
-_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 _LOOK_EVERY_SECONDS = 0.5
 
 
@@ -39,9 +37,8 @@ class Scorer:
     def __init__(self, max_seconds: float, log_json: bool) -> None:
         self._max_seconds = max_seconds
         self._log_json = log_json
-        self._context: Any = multiprocessing.get_context(_METHOD)
-        if _METHOD == "forkserver":
-            self._context.set_forkserver_preload([__name__, "evaluation_script.main"])
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([__name__, "evaluation_script.main"])
 
     def score(
         self, annotation: Path, submission: Path, phase: str, beat: Callable[[], None]
@@ -119,10 +116,9 @@ def finished(answer: Mapping[str, Any], stdout: str) -> Dict[str, Any]:
 
 def _run(answers: Connection, annotation: str, submission: str, phase: str, as_json: bool) -> None:
     """In the new process."""
-    if hasattr(os, "getpgid"):
-        # A supervisor may signal the whole group; the worker decides when scoring ends.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
+    # A supervisor may signal the whole group; the worker decides when scoring ends.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     log.set_up(as_json)
     said = io.StringIO()
     try:

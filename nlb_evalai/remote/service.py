@@ -17,13 +17,14 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.errors import ToolError
-from nlb_evalai.remote.client import Client, Timing
+from nlb_evalai.remote.client import Client
 from nlb_evalai.remote.health import Health
 from nlb_evalai.remote.ledger import LEDGER, Ledger
 from nlb_evalai.remote.log import say
 from nlb_evalai.remote.scorer import Scorer
 from nlb_evalai.remote.worker import Loop, Policy, Shared, sweep
 from nlb_evalai.truth.folder import truths_in
+from nlb_evalai.web.http import Timing
 
 #: What scoring one submission may hold: the scorer, its reader, and room for growth.
 SCORING_MIB = 640

@@ -18,10 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Set, Tuple
 
-from nlb_evalai.remote.client import RUNNING, Client, Message, Submission, without_query
+from nlb_evalai.remote.client import RUNNING, Client, Message, Submission
 from nlb_evalai.remote.errors import (
-    FetchError,
-    FileRefused,
     HandBack,
     LeaseLost,
     Refused,
@@ -29,11 +27,12 @@ from nlb_evalai.remote.errors import (
     Unreachable,
     UpdateRefused,
 )
-from nlb_evalai.remote.fetch import MAX_BYTES, disk_trouble, fetch, is_disk_full
 from nlb_evalai.remote.health import Health
 from nlb_evalai.remote.ledger import Ledger, Record
 from nlb_evalai.remote.log import say
 from nlb_evalai.remote.scorer import Scorer, failed
+from nlb_evalai.web.fetch import MAX_BYTES, FetchError, FileRefused, disk_trouble, fetch
+from nlb_evalai.web.http import Timing, without_query
 
 _MAX_PAUSE_SECONDS = 60.0
 
@@ -52,7 +51,7 @@ class Policy:
     max_tries: int = 3
     takeover_seconds: float = 7200.0
     poll_seconds: float = 10.0
-    fetch_pause_seconds: float = 1.0
+    fetch_timing: Timing = field(default_factory=Timing)
 
 
 @dataclass
@@ -259,7 +258,7 @@ class Loop:
                 path,
                 max_bytes=self._policy.max_bytes,
                 beat=lambda: held.beat("fetching"),
-                pause_seconds=self._policy.fetch_pause_seconds,
+                timing=self._policy.fetch_timing,
             )
             say(
                 logging.INFO,
@@ -271,12 +270,11 @@ class Loop:
             return self._shared.scorer.score(
                 annotation, path, codename, lambda: held.beat("scoring")
             )
-        except FileRefused as error:
-            return failed(str(error), "FileRefused"), True
         except FetchError as error:
-            return failed(str(error), "FetchError"), False
+            return failed(str(error), type(error).__name__), isinstance(error, FileRefused)
         except OSError as error:
-            return failed(str(disk_trouble(error)), "OSError"), is_disk_full(error)
+            trouble = disk_trouble(error)
+            return failed(str(trouble), "OSError"), isinstance(trouble, FileRefused)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,1 +1,1 @@
-"""The embedded sample: a simulated benchmark with all datasets, and models of known quality."""
+"""The embedded sample simulates a benchmark with all datasets, and models of known quality."""

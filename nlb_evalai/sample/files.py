@@ -17,6 +17,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 import h5py
 import numpy as np
 
+from evaluation_script.annotation import root_text
 from evaluation_script.metrics.psth_match import PSTH
 from evaluation_script.suites import DEFAULT_SUITE, Dataset, Phase, Suite
 from evaluation_script.suites.session import SeriesBehavior
@@ -24,7 +25,7 @@ from evaluation_script.suites.suite import Published
 from nlb_evalai.errors import ToolError
 from nlb_evalai.hdf5 import TrialWriter, written_whole
 from nlb_evalai.sample.models import SmoothingModel, mean_counts
-from nlb_evalai.sample.simulation import Block, Session
+from nlb_evalai.sample.simulation import Session, TrialBlock
 
 SCALES = ("small", "full")
 #: Best first: the order in which the boards must rank them on every dataset.
@@ -36,7 +37,7 @@ _SAMPLE = "embedded sample"
 
 #: model(block, bin width in ms) -> rates of the window and of the forward window,
 #: each (trials, bins, held-in + held-out)
-Model = Callable[[Block, int], Tuple[np.ndarray, np.ndarray]]
+SampleModel = Callable[[TrialBlock, int], Tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def is_sample(path: Union[str, Path]) -> bool:
     """Whether an annotation file is one of :func:`write_sample`, and so nothing to publish."""
     try:
         with h5py.File(path, "r") as file:
-            return str(file.attrs.get(ORIGIN, "")).startswith(_SAMPLE)
+            return (root_text(file, ORIGIN) or "").startswith(_SAMPLE)
     except OSError:  # no HDF5, or damaged
         return False
 
@@ -169,9 +170,9 @@ def _chosen(what: str, wanted: Optional[Sequence[str]], known: Sequence[str]) ->
 def write_submission(path: Path, phase: Phase, sessions: Sequence[Session], model: str) -> None:
     """Write one model's submission, block by block.
 
-    ``true`` gives the simulated rates, ``smoothing`` the baseline of ``sample.models``,
-    ``mean`` each unit's mean over the training trials, ``one-dataset`` the baseline for the
-    first dataset alone, without forward predictions.
+    ``true`` gives the simulated rates, ``smoothing`` the smoothing model of ``sample.models``,
+    ``mean`` each unit's mean over the training trials, ``one-dataset`` the smoothing model for
+    the first dataset alone, without forward predictions.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = model == "one-dataset"
@@ -182,7 +183,7 @@ def write_submission(path: Path, phase: Phase, sessions: Sequence[Session], mode
                 _write_rates(file, session, split, part, predict, forward=not partial)
 
 
-def _model(name: str, session: Session, phase: Phase) -> Model:
+def _model(name: str, session: Session, phase: Phase) -> SampleModel:
     if name == "true":
         return lambda block, width: block.window(block.rates, width)
     if name == "mean":
@@ -195,7 +196,7 @@ def _write_rates(
     session: Session,
     splits: Sequence[str],
     part: str,
-    predict: Model,
+    predict: SampleModel,
     forward: bool,
 ) -> None:
     n_trials = sum(session.sizes[split] for split in splits)

@@ -1,4 +1,8 @@
-"""Two simple models of the embedded sample: smoothed spikes, and mean rates. Needs numpy only."""
+"""The embedded sample's two simple models predict smoothed spikes, and mean rates.
+
+They read simulated sessions and need numpy only. The baseline for real sessions is another one, in
+``submission.baseline``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from typing import Callable, Dict, Sequence, Tuple
 
 import numpy as np
 
-from nlb_evalai.sample.simulation import Block, Session
+from nlb_evalai.sample.simulation import Session, TrialBlock
 
 #: Width of the smoothing kernel, as participants' baselines have it.
 KERNEL_SD_MS = 50
@@ -23,7 +27,7 @@ def smoothing_matrix(n_bins: int, bin_width_ms: int, sd_ms: float = KERNEL_SD_MS
     return kernel / kernel.sum(axis=1, keepdims=True)
 
 
-def mean_counts(session: Session, splits: Sequence[str]) -> Callable[[Block, int], Rates]:
+def mean_counts(session: Session, splits: Sequence[str]) -> Callable[[TrialBlock, int], Rates]:
     """A model that predicts each unit's mean count per bin of the training trials.
 
     The window and the forward window have means of their own.
@@ -37,7 +41,7 @@ def mean_counts(session: Session, splits: Sequence[str]) -> Callable[[Block, int
         bins += int(scored.sum()), forward.shape[0] * forward.shape[1]
     per_ms = totals / np.maximum(bins, 1)[:, None] / session.fine_ms
 
-    def predict(block: Block, bin_width_ms: int) -> Rates:
+    def predict(block: TrialBlock, bin_width_ms: int) -> Rates:
         lengths = (session.dataset.window_ms, session.forward_ms)
         window, forward = (
             np.broadcast_to(
@@ -63,7 +67,7 @@ class SmoothingModel:
         self._splits = splits
         self._fitted: Dict[int, Tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
-    def predict(self, block: Block, bin_width_ms: int) -> Rates:
+    def predict(self, block: TrialBlock, bin_width_ms: int) -> Rates:
         """Rates of the window and of the forward window, (trials, bins, held-in + held-out)."""
         if bin_width_ms not in self._fitted:
             self._fitted[bin_width_ms] = self._fit(bin_width_ms)
@@ -73,7 +77,7 @@ class SmoothingModel:
         ahead = np.maximum(_with_constant(heldin[:, -1]) @ to_forward, floor)
         return np.maximum(rates, floor), np.broadcast_to(ahead[:, None], forward.shape)
 
-    def _inputs(self, block: Block, width: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _inputs(self, block: TrialBlock, width: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         spikes, forward = block.window(block.spikes, width)
         n_heldin = self._session.n_heldin
         smooth = smoothing_matrix(spikes.shape[1], width)

@@ -54,7 +54,7 @@ def split_sizes(suite: Suite, dataset: Dataset) -> Dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Trials:
+class SplitTrials:
     """Everything about the trials of one split but what the neurons did; arrays are (trials,)."""
 
     condition: np.ndarray
@@ -146,7 +146,7 @@ class Session:
         jitter_ms = MAX_JITTER_MS if self.is_timing else 0
         return (self.dataset.window_ms + jitter_ms + self.forward_ms) // self.fine_ms
 
-    def _make_trials(self, split: str) -> Trials:
+    def _make_trials(self, split: str) -> SplitTrials:
         rng = self._rng("trials", split)
         n = self.sizes[split]
         allowed = np.arange(max(self.n_conditions, 1))
@@ -161,7 +161,7 @@ class Session:
         if self.is_timing:
             is_outlier[5::13] = True
             timing = self._timing(condition, is_outlier, rng)
-        return Trials(
+        return SplitTrials(
             condition, condition % self.traits.decoders, is_outlier, jitter_uniform, timing
         )
 
@@ -194,17 +194,17 @@ class Session:
         """First trial of each block of a split."""
         return range(0, self.sizes[split], BLOCK_TRIALS)
 
-    def blocks(self, splits: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, splits: Sequence[str]) -> Iterator[TrialBlock]:
         """The trials of some splits, in order."""
         for split in splits:
             for start in self.starts(split):
                 yield self.block(split, start)
 
-    def _make_block(self, split: str, start: int) -> Block:
-        return Block(self, split, slice(start, min(start + BLOCK_TRIALS, self.sizes[split])))
+    def _make_block(self, split: str, start: int) -> TrialBlock:
+        return TrialBlock(self, split, slice(start, min(start + BLOCK_TRIALS, self.sizes[split])))
 
 
-class Block:
+class TrialBlock:
     """Some trials of a session; rates, spikes and velocity are computed once, when asked for."""
 
     def __init__(self, session: Session, split: str, trials: slice) -> None:

@@ -1,1 +1,1 @@
-"""A participant's side: check a submission before it is uploaded, and make a baseline."""
+"""Participants check a submission here before they upload it, and make a baseline."""

@@ -1,7 +1,8 @@
-"""A smoothing model: held-in spikes smoothed in time, held-out rates by ridge regression.
+"""The baseline for real sessions smooths held-in spikes, and reads held-out rates off them.
 
-The model of the reference's examples (smoothed spikes, log rates as regressors), with a linear
-instead of a Poisson regression: the floor that every better model has to beat, in seconds.
+It is the model of the reference's examples (smoothed spikes, log rates as regressors), with a
+linear (ridge) instead of a Poisson regression. It takes seconds, and is the floor that every
+better model has to beat. The embedded sample has models of its own, in ``sample.models``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from scipy import signal
 from sklearn.linear_model import Ridge
 
 from evaluation_script.suites import DEFAULT_SUITE, Dataset, Suite
-from nlb_evalai.truth.build import Progress, Result, Sources, write_trials
+from nlb_evalai.truth.build import Result, Sources, StepProgress, write_trials
 
 #: Added before the logarithm, as in the reference.
 _LOG_OFFSET = 1e-4
@@ -31,19 +32,19 @@ def build_baseline(
     out: Path,
     suite: Suite = DEFAULT_SUITE,
     seed: int = 0,
-    progress: Optional[Progress] = None,
+    progress: Optional[StepProgress] = None,
 ) -> Result:
-    """Write the smoothing model's submission for a phase.
+    """Write the baseline's submission for a phase.
 
     Raises
     ------
     SessionError
         If a session does not hold what is needed; nothing is written then.
     """
-    return write_trials(phase, sources, out, suite, seed, progress, model=smoothing_rates)
+    return write_trials(phase, sources, out, suite, seed, progress, model=baseline_rates)
 
 
-def smoothing_rates(
+def baseline_rates(
     dataset: Dataset, bin_width_ms: int, inputs: Mapping[str, NDArray]
 ) -> Dict[str, NDArray[np.float32]]:
     """Submission arrays of one group, from its model inputs.

@@ -1,6 +1,6 @@
-"""From NWB sessions to annotation files, model inputs and a baseline submission.
+"""NWB sessions become annotation files and model inputs here; truth is verified and published.
 
-The flow, one job per module::
+Each module has one job in the flow::
 
     nwb.py ── one file ──> recording.py ── files joined ──> resample.py ── bins ─┐
     sessions.py (what differs between datasets, as data) ──> windows.py ── rows ─┤

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation_script.suites import DEFAULT_SUITE, Dataset, Suite
-from nlb_evalai.errors import ToolError
+from nlb_evalai.errors import ProblemsError
 from nlb_evalai.hdf5 import written_whole
 from nlb_evalai.truth.errors import AnnotationFileError, SessionError
 from nlb_evalai.truth.files import write_arrays, write_provenance
@@ -29,7 +29,7 @@ Sources = Mapping[str, Sequence[Path]]
 Model = Callable[[Dataset, int, Mapping[str, NDArray]], Mapping[str, NDArray]]
 
 
-class Progress:
+class StepProgress:
     """Is told how far the work is; this one keeps it to itself."""
 
     def step(self, what: str, total: Optional[int] = None) -> None:
@@ -69,7 +69,7 @@ def parse_sources(entries: Sequence[str], suite: Suite = DEFAULT_SUITE) -> Dict[
 
     Raises
     ------
-    ToolError
+    ProblemsError
         For everything wrong with the entries, at once.
     """
     found: Dict[str, List[Path]] = {}
@@ -88,7 +88,7 @@ def parse_sources(entries: Sequence[str], suite: Suite = DEFAULT_SUITE) -> Dict[
             if not found[name]:
                 problems.append(f"{name!r}: no .nwb file at {text}")
     if problems:
-        raise ToolError("\n".join(["cannot use --nwb:", *(f"  {p}" for p in problems)]))
+        raise ProblemsError("cannot use --nwb,", problems)
     return {name: found[name] for name in names if name in found}
 
 
@@ -120,7 +120,7 @@ def build_annotations(
     out: Path,
     suite: Suite = DEFAULT_SUITE,
     seed: int = 0,
-    progress: Optional[Progress] = None,
+    progress: Optional[StepProgress] = None,
     force: bool = False,
 ) -> Result:
     """Write the annotation file of a phase, once it has passed verification.
@@ -134,7 +134,7 @@ def build_annotations(
     AnnotationFileError
         If the arrays contradict each other; nothing is written then either.
     """
-    progress = progress or Progress()
+    progress = progress or StepProgress()
     selection = Selection.of_phase(suite.phase(phase))
     result = Result([], [])
     with written_whole(out) as file:
@@ -164,7 +164,7 @@ def build_annotations(
         report = check_file(file, suite)
         result.notes += [f"PROBLEM {line}" for line in report.problems]
         if report.problems and not force:
-            raise AnnotationFileError(f"{out}: not written", report.problems)
+            raise AnnotationFileError(f"{out}: not written,", report.problems)
         result.notes += [note for note in report.notes if note not in result.notes]
     return result
 
@@ -175,7 +175,7 @@ def build_input_file(
     out: Path,
     suite: Suite = DEFAULT_SUITE,
     seed: int = 0,
-    progress: Optional[Progress] = None,
+    progress: Optional[StepProgress] = None,
 ) -> Result:
     """Write the model inputs of a phase: train and eval arrays of each dataset.
 
@@ -193,7 +193,7 @@ def write_trials(
     out: Path,
     suite: Suite = DEFAULT_SUITE,
     seed: int = 0,
-    progress: Optional[Progress] = None,
+    progress: Optional[StepProgress] = None,
     model: Optional[Model] = None,
 ) -> Result:
     """Write the model inputs of a phase or, given a model, what it makes of their spikes.
@@ -203,7 +203,7 @@ def write_trials(
     SessionError
         If a session does not hold what is needed; nothing is written then.
     """
-    progress = progress or Progress()
+    progress = progress or StepProgress()
     selection = Selection.of_phase(suite.phase(phase))
     result = Result([], [])
     with written_whole(out) as file:
@@ -231,7 +231,7 @@ def _in_order(suite: Suite, sources: Sources) -> List[Dataset]:
     return [dataset for dataset in suite.datasets if dataset.name in sources]
 
 
-def _load(dataset: Dataset, sources: Sources, progress: Progress) -> Recording:
+def _load(dataset: Dataset, sources: Sources, progress: StepProgress) -> Recording:
     progress.step(f"{dataset.name}: reading")
     return load_session(dataset, sources[dataset.name])
 
@@ -245,7 +245,7 @@ def _naming(dataset: str, suite: Suite, recording: Recording) -> Iterator[None]:
         message = f"{dataset}: {error}"
         others = fitting(suite, set(recording.trials.names()), set(recording.series))
         if others and dataset not in others:
-            message += f"\n  the session has all that {', '.join(others)} needs"
+            message += f"; the session has all that {', '.join(others)} needs"
         raise SessionError(message) from error
 
 

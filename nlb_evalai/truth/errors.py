@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Sequence
-
-from nlb_evalai.errors import ToolError
+from evaluation_script.text import printable
+from nlb_evalai.errors import ProblemsError, ToolError
 
 
 class SessionError(ToolError):
-    """An NWB session cannot be used; the message names file, table and column."""
+    """An NWB session cannot be used; the message names file, table and column, on one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
-class AnnotationFileError(ToolError):
+class AnnotationFileError(ProblemsError):
     """An annotation file does not hold what it should; lists every problem.
 
-    Parameters
-    ----------
-    where : str
-        The file.
-    problems : sequence of str
-        One line each, as ``mc_maze/psth: found …, expected …``.
+    One line each, as ``mc_maze/psth: found …, expected …``.
     """
-
-    def __init__(self, where: str, problems: Sequence[str]) -> None:
-        self.problems = list(problems)
-        count = len(self.problems)
-        lines = [f"{where}: {count} problem{'s' if count != 1 else ''}"]
-        lines += [f"  {problem}" for problem in self.problems]
-        super().__init__("\n".join(lines))

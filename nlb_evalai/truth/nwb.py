@@ -7,7 +7,6 @@ series anywhere else.
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Tuple
@@ -16,6 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation_script.files import file_sha256
 from nlb_evalai.truth.errors import SessionError
 from nlb_evalai.truth.recording import NO_TIME, Recording, Trials, Unit, Units
 from nlb_evalai.truth.series import read_all_series
@@ -58,15 +58,6 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         ) from error
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, as hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def seconds_to_ns(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
     """Times in s as ns, NaN as :data:`NO_TIME`.
 
@@ -87,7 +78,7 @@ def _read(path: Path, file: h5py.File, keep_series: Optional[str]) -> Recording:
     series, dropped = read_all_series(path, file, n_ms, keep_series)
     return Recording(
         name=path.name,
-        sources={path.name: sha256(path)},
+        sources={path.name: file_sha256(path)},
         n_ms=n_ms,
         trials=trials,
         heldin=heldin,

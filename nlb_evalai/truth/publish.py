@@ -11,10 +11,11 @@ from typing import Any, Callable, Dict, NoReturn, Optional
 
 import h5py
 import yaml
-from boto3.exceptions import S3UploadFailedError
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from evaluation_script import storage
+from evaluation_script.annotation import root_text
+from evaluation_script.files import file_sha256
 from evaluation_script.storage import Pointer, StorageError
 from evaluation_script.suites import DEFAULT_SUITE, Suite
 from nlb_evalai.errors import ToolError
@@ -77,7 +78,7 @@ def publish(
         differs, or anyone could read the object.
     """
     phase = _phase_of(truth, phase, suite)
-    size, digest = truth.stat().st_size, storage.file_sha256(truth)
+    size, digest = truth.stat().st_size, file_sha256(truth)
     if destination.endswith("/"):
         destination += f"{phase}-{digest[:16]}.h5"
     try:
@@ -95,27 +96,25 @@ def publish(
                 s3.delete_object(Bucket=bucket, Key=key)
                 _public(pointer)
             _verify(s3, pointer, read_back)
-    except (BotoCoreError, ClientError, S3UploadFailedError, ValueError) as error:
-        # ValueError: an endpoint that is no address
-        raise PublishError(f"{pointer.location}: {_explain(error)}") from None
     except StorageError as error:
         raise PublishError(error.detail) from None
+    except storage.faults() as error:
+        raise PublishError(f"{pointer.location}: {storage.explain(error)}") from None
     return _write_pointer(pointer, pointer_path or truth.with_suffix(".yaml"))
 
 
 def _phase_of(truth: Path, phase: Optional[str], suite: Suite) -> str:
     try:
         with h5py.File(truth, "r") as file:
-            found = file.attrs.get("phase")
+            said = root_text(file, "phase")
     except OSError:
         raise PublishError(f"{truth}: not an HDF5 file that can be read") from None
-    said = found.decode() if isinstance(found, bytes) else found
     known = [one.codename for one in suite.phases]
     if phase is None and said is None:
         raise PublishError(f"{truth} does not say its phase: add --phase ({' or '.join(known)})")
     if phase is not None and said is not None and phase != said:
         raise PublishError(f"{truth}: holds the truth of phase {said!r}, expected {phase!r}")
-    chosen = str(phase or said)
+    chosen = phase or said
     if chosen not in known:
         raise PublishError(f"{truth}: phase {chosen!r}, expected {' or '.join(known)}")
     return chosen
@@ -209,14 +208,6 @@ def _verify(s3: Any, pointer: Pointer, progress: Optional[Progress]) -> None:
             f"(sha256 {sink.digest.hexdigest()}, expected {pointer.sha256}); no pointer was "
             "written, publish again"
         )
-
-
-def _explain(error: Exception) -> str:
-    """As storage does; an upload's error carries the store's answer in its cause."""
-    cause = error.__cause__ or error.__context__
-    if isinstance(error, S3UploadFailedError) and isinstance(cause, Exception):
-        return storage.explain(cause)
-    return storage.explain(error)
 
 
 def _write_pointer(pointer: Pointer, path: Path) -> Path:

@@ -53,7 +53,6 @@ class Smoother:
         self._kernel = kernel
         self._before = (len(kernel) - 1) // 2
         self._width = bin_width_ms
-        self._n_ms = len(observed)
         self._n_bins = -(-len(observed) // bin_width_ms)
         self._segments = segments_of(observed)
         self._has_gaps = not bool(observed.all())

@@ -118,8 +118,8 @@ def check_fits(recording: Recording, dataset: Dataset, targets: bool) -> None:
         )
     if dataset.series is not None and dataset.series not in recording.series:
         why = recording.dropped.get(dataset.series)
-        listed = ", ".join(sorted(recording.series)) or "none"
-        detail = f"it is left out: {why}" if why else f"found {listed}"
+        found_series = ", ".join(sorted(recording.series)) or "none"
+        detail = f"it is left out: {why}" if why else f"found {found_series}"
         raise SessionError(
             f"{recording.where}: no time series {dataset.series!r}, the behavior of "
             f"{dataset.name}; {detail}"

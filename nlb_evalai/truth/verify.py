@@ -15,11 +15,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation_script.annotation import root_text
 from evaluation_script.arrays import Axis
 from evaluation_script.metrics.psth_match import PSTH
 from evaluation_script.submission.layout import Layout, published_layouts
 from evaluation_script.suites import DEFAULT_SUITE, Dataset, Suite
 from evaluation_script.suites.session import SessionRules, TrialBehavior
+from evaluation_script.text import printable
 from nlb_evalai.truth.errors import AnnotationFileError
 from nlb_evalai.truth.files import read_arrays
 
@@ -93,7 +95,7 @@ def check_path(
             return check_file(file, suite, official, phase)
     except (OSError, RuntimeError) as error:
         raise AnnotationFileError(
-            str(path), [f"cannot be read as HDF5; is it complete? HDF5 says: {error}"]
+            f"{path}:", [f"cannot be read as HDF5; is it complete? HDF5 says: {error}"]
         ) from error
 
 
@@ -115,17 +117,17 @@ def check_file(
         Where the file does not say it (or must say so).
     """
     report = Report()
-    said = file.attrs.get("phase")
+    said = root_text(file, "phase")
     if said is None:
         report.notes.append("no attributes: the file does not say its phase, suite or sources")
     elif said not in [known.codename for known in suite.phases]:
         report.problems.append(f"attribute phase: found {said!r}, not a phase of {suite.name}")
     elif phase is not None and said != phase:
         report.problems.append(f"attribute phase: found {said!r}, expected {phase!r}")
-    if file.attrs.get("suite", suite.name) != suite.name:
-        found = file.attrs["suite"]
+    found = root_text(file, "suite")
+    if found is not None and found != suite.name:
         report.problems.append(f"attribute suite: found {found!r}, expected {suite.name!r}")
-    phase = phase or (said if isinstance(said, str) else None)
+    phase = phase or said
     if official and phase is None:
         report.problems.append("phase unknown: official shapes differ by phase, please name it")
 
@@ -133,7 +135,7 @@ def check_file(
     groups = [name for name in known if name in file]
     for name in file:
         if name not in known:
-            report.problems.append(f"{name}: not a group of {suite.name}")
+            report.problems.append(f"{printable(name)}: not a group of {suite.name}")
     if not groups:
         report.problems.append(f"no group of {suite.name}")
     trials: Dict[str, Dict[int, Tuple[int, int]]] = {}
@@ -149,8 +151,8 @@ def check_file(
         trials.setdefault(dataset.name, {})[width] = _trials(group)
     for dataset_name, counts in trials.items():
         if len(set(counts.values())) > 1:
-            listed = ", ".join(f"{n} at {width} ms" for width, n in counts.items())
-            report.problems.append(f"{dataset_name}: (train, eval) trials differ: {listed}")
+            found = ", ".join(f"{n} at {width} ms" for width, n in counts.items())
+            report.problems.append(f"{dataset_name}: (train, eval) trials differ: {found}")
         for width in suite.bin_widths(suite.dataset(dataset_name)):
             if width not in counts:
                 report.notes.append(f"{dataset_name}: no group for {width} ms")
@@ -248,8 +250,8 @@ def trial_counts(group: Group) -> Iterator[str]:
             if name.startswith(side) and isinstance(value, np.ndarray) and value.ndim
         }
         if len(set(sizes.values())) > 1:
-            listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
-            yield f"{side}_*: numbers of trials differ: {listed}"
+            found = ", ".join(f"{printable(name)} {size}" for name, size in sizes.items())
+            yield f"{side}_*: numbers of trials differ: {found}"
 
 
 @check

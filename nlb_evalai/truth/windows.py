@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation_script.suites.session import START, Window
+from evaluation_script.text import plural
 from nlb_evalai.truth.errors import SessionError
 from nlb_evalai.truth.recording import NO_TIME, NS_PER_MS, Trials
 
@@ -197,18 +198,18 @@ def stack(
             "and time series were recorded; do obs_intervals and trial times share a clock?"
         )
     if len(set(lengths[left])) > 1:
+        short = plural(int((lengths < lengths.max()).sum()), "window")
         notes.append(
-            f"{what}: {_count(lengths < lengths.max(), 'window')} cut short or not wholly "
-            "recorded; the bins without a value are NaN"
+            f"{what}: {short} cut short or not wholly recorded; the bins without a value are NaN"
         )
         return [_stack_whole(ranges, field) for field in fields]
     length = lengths[left][0]
     if not left.all():
         rows = ", ".join(map(str, ranges.rows[~left]))
         notes.append(f"{what}: without trials {rows} (rows of the table), which have no data")
-    short = int((ranges.whole_stop - ranges.whole_first)[left].max() - length)
-    if short > 0:
-        notes.append(f"{what}: {short} bins are missing in every trial; windows are shorter")
+    lost = int((ranges.whole_stop - ranges.whole_first)[left].max() - length)
+    if lost > 0:
+        notes.append(f"{what}: {lost} bins are missing in every trial; windows are shorter")
     index = np.stack([window for window, keep in zip(bins, left) if keep])
     return [field[index].astype(np.float32) for field in fields]
 
@@ -257,8 +258,3 @@ def pad_front(
         bins = bins[complete[bins]][-end:]
         padded[i, end - len(bins) : end] = field[bins]
     return padded
-
-
-def _count(flags: NDArray[np.bool_], noun: str) -> str:
-    n = int(flags.sum())
-    return f"{n} {noun}{'' if n == 1 else 's'}"

@@ -15,7 +15,8 @@ from packaging.requirements import Requirement
 from nlb_evalai.challenge.evalai.replica.pins import NEWEST, PINS
 from nlb_evalai.remote.service import Settings
 from tests.docker.dockerfile import ROOT, Replay, targets
-from tests.nlb_evalai.remote.conftest import BOARDS, tiny  # noqa: F401
+from tests.nlb_evalai.conftest import BOARDS
+from tests.nlb_evalai.remote.conftest import tiny  # noqa: F401
 from tests.nlb_evalai.remote.standin import QUEUE, TOKEN, StandIn
 
 FULL = pytest.mark.skipif(

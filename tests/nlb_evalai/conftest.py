@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any, Callable, Iterator, List
 
 import pytest
 
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.challenge.evalai.bundle import checkout_root
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.sample.files import SamplePaths, write_sample
+from tests.nlb_evalai.remote.standin import StandIn
+
+BOARDS = {
+    DEFAULT_SUITE.split(board, width): [
+        dataset.label(metric)
+        for dataset in DEFAULT_SUITE.board_datasets(board)
+        for metric in dataset.metrics
+    ]
+    for board in DEFAULT_SUITE.boards()
+    for width in DEFAULT_SUITE.bin_widths_ms
+}
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +41,16 @@ def remote_root(tmp_path: Path) -> Path:
     assert "remote_evaluation: false" in text
     config.write_text(text.replace("remote_evaluation: false", "remote_evaluation: true"))
     return root
+
+
+@pytest.fixture
+def standin() -> Iterator[Callable[..., StandIn]]:
+    made: List[StandIn] = []
+
+    def make(**options: Any) -> StandIn:
+        made.append(StandIn(BOARDS, **options))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()

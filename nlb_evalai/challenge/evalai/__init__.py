@@ -1,1 +1,1 @@
-"""EvalAI: its configuration, its zip, its rules, a replica of its worker, and the push to it."""
+"""All that knows EvalAI is here: its configuration, zip, rules, replica, and the push."""

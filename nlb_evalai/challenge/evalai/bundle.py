@@ -13,6 +13,7 @@ from typing import BinaryIO, Dict, List, Optional, Tuple
 import h5py
 
 import evaluation_script
+from evaluation_script.annotation import root_text
 from evaluation_script.files import file_sha256
 from evaluation_script.storage import StorageError, is_pointer, read_pointer, resolve
 from nlb_evalai.challenge.evalai.config import (
@@ -21,8 +22,9 @@ from nlb_evalai.challenge.evalai.config import (
     ChallengePhase,
     read_challenge,
 )
-from nlb_evalai.challenge.evalai.rules import check_bundle, errors_of
-from nlb_evalai.errors import ToolError
+from nlb_evalai.challenge.evalai.rules.finding import errors_of
+from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from nlb_evalai.errors import ProblemsError, ToolError
 from nlb_evalai.sample.files import ORIGIN, is_sample, write_sample
 from nlb_evalai.truth.folder import POINTER_SUFFIXES, find_truth
 
@@ -31,18 +33,13 @@ _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _UNIX, _REGULAR_0644 = 3, 0o100644
 #: These hold compressed data; deflating them again takes time and saves nothing.
 _STORED = (".h5", ".hdf5", ".png", ".jpg", ".jpeg", ".zip")
+_NOT_WRITTEN = "no bundle was written,"
 #: Left behind by tools in the folder of the evaluation script.
 _SKIPPED = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
 
 
-class BundleError(ToolError):
+class BundleError(ProblemsError):
     """A bundle cannot be built; lists everything that is in the way."""
-
-    def __init__(self, problems: List[str]) -> None:
-        self.problems = problems
-        count = len(problems)
-        lines = [f"no bundle was written, {count} problem{'s' if count != 1 else ''}:"]
-        super().__init__("\n".join(lines + [f"  {problem}" for problem in problems]))
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ def build_bundle(
             if truth is not None:
                 problems += _problems_of_truth(truth, phase, challenge.remote)
         if problems:
-            raise BundleError(problems)
+            raise BundleError(_NOT_WRITTEN, problems)
         for phase in challenge.phases:
             origins[phase.codename] = _origin(sources[phase.annotation])
         script = script_zip(root / "evaluation_script")
@@ -165,10 +162,10 @@ def _problems_of_truth(path: Path, phase: ChallengePhase, remote: bool) -> List[
         return [f"{path}: no HDF5 file; expected the ground truth of phase {phase.codename}"]
     try:
         with h5py.File(path, "r") as file:
-            found = file.attrs.get("phase")
+            found = root_text(file, "phase")
     except OSError as error:
         return [f"{path}: damaged: {error}"]
-    if found is not None and str(found) != phase.codename:
+    if found is not None and found != phase.codename:
         return [f"{path}: found ground truth of phase {found}, expected phase {phase.codename}"]
     if remote and not is_sample(path):
         return [
@@ -192,7 +189,7 @@ def _problems_of_pointer(path: Path, phase: ChallengePhase) -> List[str]:
 def _origin(path: Path) -> str:
     if is_sample(path):
         with h5py.File(path, "r") as file:
-            return str(file.attrs[ORIGIN])
+            return str(root_text(file, ORIGIN))
     return "as given"
 
 
@@ -249,7 +246,7 @@ def _checked(bundle: Path) -> List[str]:
     findings = check_bundle(bundle)
     errors = errors_of(findings)
     if errors:
-        raise BundleError([str(finding) for finding in errors])
+        raise BundleError(_NOT_WRITTEN, [str(finding) for finding in errors])
     # The sample's own warning, which names the phases, says this better.
     return [str(finding) for finding in findings if finding.code != "sample-truth"]
 

@@ -14,8 +14,8 @@ import yaml
 from nlb_evalai.errors import ToolError
 
 CONFIG_NAME = "challenge_config.yaml"
-#: EvalAI's ``visibility`` of a phase split; 2 acts like 1
-HOST_ONLY, PUBLIC = 1, 3
+#: EvalAI's ``visibility`` of a phase split that everyone sees; 1 and 2 are for hosts only
+PUBLIC = 3
 
 
 class ConfigError(ToolError):

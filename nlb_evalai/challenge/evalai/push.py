@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
 
-from nlb_evalai.challenge.evalai.rules import BundleCheckError, Finding, check_bundle, errors_of
+from evaluation_script.text import printable
+from nlb_evalai.challenge.evalai.rules.finding import Finding, errors_of
+from nlb_evalai.challenge.evalai.rules.run import BundleCheckError, check_bundle
 from nlb_evalai.errors import ToolError
-from nlb_evalai.remote.client import USER_AGENT, Bearer, Timing, checked_api, reason
+from nlb_evalai.web.http import UNSEEN, Api, NoAnswer, Repeat, Timing
 
 TOKEN_VARIABLE = "AUTH_TOKEN"
 _TEAM = "api/challenges/challenge/challenge_host_team/{team}/"
@@ -54,6 +55,8 @@ class PushError(ToolError):
 
 #: EvalAI unpacks and checks the bundle before it answers
 TIMING = Timing(answer_seconds=300.0, repeats=4, first_pause_seconds=2.0)
+#: validation changes nothing there; its 500 is an answer
+_VALIDATION = Repeat((429, 502, 503, 504), arrived=True)
 
 
 @dataclass
@@ -107,18 +110,18 @@ def push(
     ToolError
         If ``api`` is no address, or one that the token would travel to unencrypted.
     """
-    server = _Server(api, host_team, repository, token, timing or TIMING)
-    progress("check here")
-    findings = check_bundle(bundle, live)
-    stops = errors_of(findings) + [one for one in findings if one.code == "sample-truth"]
-    if stops:
-        raise BundleCheckError(bundle, stops)
-    pushed = Pushed(warnings=findings)
-    progress("validate there")
-    pushed.validated = server.validate(bundle)
-    if not validate_only:
-        progress("create or update")
-        pushed.created = server.create_or_update(bundle)
+    with closing(_Server(api, host_team, repository, token, timing or TIMING)) as server:
+        progress("check here")
+        findings = check_bundle(bundle, live)
+        stops = errors_of(findings) + [one for one in findings if one.code == "sample-truth"]
+        if stops:
+            raise BundleCheckError(bundle, stops)
+        pushed = Pushed(warnings=findings)
+        progress("validate there")
+        pushed.validated = server.validate(bundle)
+        if not validate_only:
+            progress("create or update")
+            pushed.created = server.create_or_update(bundle)
     return pushed
 
 
@@ -128,7 +131,7 @@ class _Server:
     def __init__(
         self, api: str, host_team: int, repository: str, token: str, timing: Timing
     ) -> None:
-        self._api = checked_api(api)
+        self._api = Api(api, token, timing=timing)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+", repository):
             raise PushError(f"--repository: found {repository!r}, expected OWNER/NAME")
         if not re.fullmatch(r"[\x21-\x7e]+", token):
@@ -139,56 +142,33 @@ class _Server:
         self._team = host_team
         self._repository = repository
         self._token = token
-        self._timing = timing
 
     def validate(self, bundle: Path) -> List[str]:
         """Changes nothing there, so it may be repeated after any failure but a 500."""
-        return self._post(_VALIDATE, bundle, repeat=True)
+        return self._post(_VALIDATE, bundle, _VALIDATION)
 
     def create_or_update(self, bundle: Path) -> List[str]:
         """Repeated only where the server cannot have begun."""
-        return self._post(_CREATE, bundle, repeat=False)
+        return self._post(_CREATE, bundle, UNSEEN)
 
-    def _post(self, path: str, bundle: Path, repeat: bool) -> List[str]:
-        url = urljoin(self._api, path.format(team=self._team))
+    def close(self) -> None:
+        self._api.close()
+
+    def _post(self, path: str, bundle: Path, repeat: Repeat) -> List[str]:
+        path = path.format(team=self._team)
+        url = urljoin(self._api.address, path)
         form = _Form(bundle, {"GITHUB_REPOSITORY": self._repository})
-        with requests.Session() as session:
-            session.auth = Bearer(self._token, urlsplit(self._api).netloc)
-            session.headers["User-Agent"] = USER_AGENT
-            session.mount(self._api, self._adapter(repeat))
-            try:
-                response = session.post(
-                    url,
-                    data=form,
-                    headers={"Content-Type": form.content_type},
-                    timeout=(self._timing.connect_seconds, self._timing.answer_seconds),
-                    allow_redirects=False,
-                )
-                lines = self._lines(response)
-            except requests.RequestException as error:
-                raise PushError(self._lost(url, reason(error), repeat)) from None
-            except OSError as error:
-                raise PushError(f"{bundle}: cannot be read: {error.strerror}") from None
+        headers = {"Content-Type": form.content_type}
+        try:
+            response = self._api.send("POST", path, repeat, data=form, headers=headers)
+        except NoAnswer as error:
+            raise PushError(self._lost(url, error.reason, repeat.arrived)) from None
+        except OSError as error:
+            raise PushError(f"{bundle}: cannot be read: {error.strerror}") from None
+        lines = self._lines(response)
         if response.status_code in (200, 201):
             return lines
         raise PushError("\n".join([self._mask(url) + ":", *self._refusal(response, lines)]))
-
-    def _adapter(self, repeat: bool) -> HTTPAdapter:
-        times = self._timing.repeats
-        return HTTPAdapter(
-            max_retries=Retry(
-                total=times,
-                connect=times,
-                read=times if repeat else 0,
-                other=0,
-                redirect=0,
-                status=times,
-                status_forcelist=(429, 502, 503, 504) if repeat else (429,),
-                allowed_methods=None,
-                backoff_factor=self._timing.first_pause_seconds / 2,
-                raise_on_status=False,
-            )
-        )
 
     def _refusal(self, response: requests.Response, lines: List[str]) -> List[str]:
         status = response.status_code
@@ -218,7 +198,8 @@ class _Server:
         except ValueError:
             if response.status_code in (200, 201):
                 raise PushError(
-                    f"{self._api}: the answer is not JSON, so this is not EvalAI's API: check --api"
+                    f"{self._api.address}: the answer is not JSON, so this is not EvalAI's API: "
+                    "check --api"
                 ) from None
             return []
         return [self._mask(line) for line in _texts(answer)][:_MAX_LINES]
@@ -231,7 +212,9 @@ def _texts(answer: Any) -> Iterator[str]:
     """The messages of an answer: under Success, error or detail, as text, lists or by field."""
     if isinstance(answer, dict):
         for key, value in answer.items():
-            prefix = "" if key in ("Success", "success", "error", "detail") else f"{key}: "
+            prefix = (
+                "" if key in ("Success", "success", "error", "detail") else f"{printable(key)}: "
+            )
             for text in _texts(value):
                 yield prefix + text
     elif isinstance(answer, list):
@@ -241,7 +224,7 @@ def _texts(answer: Any) -> Iterator[str]:
         text = answer if isinstance(answer, str) else json.dumps(answer)
         for line in text.splitlines():
             if line.strip():
-                yield "".join(c if c.isprintable() else "?" for c in line.strip())
+                yield printable(line.strip())
 
 
 class _Form:

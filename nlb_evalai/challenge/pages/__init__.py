@@ -1,7 +1,8 @@
-"""The challenge's pages: sources here, numbers from the suite, rendered into ``templates/``.
+"""The challenge's pages are rendered from sources here, with the suite's numbers in them.
 
-Plain HTML without styles or scripts, so that it survives EvalAI's sanitizer and follows the
-reader's colors and screen. ``make pages`` renders; a test holds the committed pages to it.
+They go to ``templates/`` as plain HTML without styles or scripts, so that they survive EvalAI's
+sanitizer and follow the reader's colors and screen. ``make pages`` renders them; a test holds the
+committed pages to it.
 """
 
 from __future__ import annotations

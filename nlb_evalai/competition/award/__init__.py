@@ -1,1 +1,1 @@
-"""Prizes by rules that are data: EvalAI's export, the store, and people's decisions together."""
+"""Rules that are data turn EvalAI's export, the store and people's decisions into prizes."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from nlb_evalai.competition.award.decisions import Override
-from nlb_evalai.competition.award.decisions import Scores as JudgesScores
+from evaluation_script.text import plural, printable
+from nlb_evalai.competition.award.decisions import JudgesScores, Override
 from nlb_evalai.competition.award.export import Entry
 from nlb_evalai.competition.award.ranking import (
     Lead,
@@ -24,7 +24,7 @@ from nlb_evalai.competition.award.rulebook import Judging, RankPrize, Rulebook
 from nlb_evalai.competition.award.standing import Standing, match, standings
 from nlb_evalai.competition.store import PAIRED, Store, StoredSubmission
 
-SCHEMA = "nlb-evalai/award/1"
+AWARD_SCHEMA = "nlb-evalai/award/1"
 Row = Dict[str, Any]
 
 
@@ -45,21 +45,24 @@ def make_award(
     """
     standing, warnings = standings(store, rules, entries, overrides)
     rankings = {name: _ranking(store, rules, standing, name) for name in rules.datasets()}
-    listed = [_entry(one) for one in standing]
-    public = {one["team"] for one in listed if one["counts"] and not one["private"]}
+    shown = [_entry(one) for one in standing]
+    public = {one["team"] for one in shown if one["counts"] and not one["private"]}
     warnings += [
         f"team {team!r} has a rank by a private entry: anonymous in the report in all that "
         "counts, its public entries too"
-        for team in sorted(public & ranked_in_private(listed, rankings))
+        for team in sorted(public & ranked_in_private(shown, rankings))
     ]
     prizes = [_rank_prize(prize, rankings) for prize in rules.prizes]
     judging: Optional[Row] = None
     if rules.judging is not None and judges is not None:
         judging = _judging(rules.judging, standing, judges)
-        warnings += [f"judged, but left out: {t}: {why}" for t, why in judging["left_out"].items()]
+        warnings += [
+            printable(f"judged, but left out: {team}: {why}")
+            for team, why in judging["left_out"].items()
+        ]
         prizes += _judged_prizes(rules.judging, judging)
     return {
-        "schema": SCHEMA,
+        "schema": AWARD_SCHEMA,
         "rules": {
             "name": rules.name,
             "version": rules.version,
@@ -72,7 +75,7 @@ def make_award(
             "not_counting": list(rules.not_counting),
         },
         "warnings": warnings,
-        "entries": listed,
+        "entries": shown,
         "rankings": rankings,
         "prizes": prizes,
         "judging": judging,
@@ -245,7 +248,7 @@ def _rank_prize(prize: RankPrize, rankings: Mapping[str, List[Row]]) -> Row:
             {
                 "rank": rank,
                 "team": team,
-                "average": text(averages[team]),
+                "average": mixed_number(averages[team]),
                 "ranks": {name: one[team] for name, one in zip(prize.datasets, tables)},
                 "entries": entries[team],
             }
@@ -262,7 +265,7 @@ def _winners(won: Mapping[str, Fraction], entries: Mapping[str, Mapping[str, str
     ]
 
 
-def text(number: Fraction) -> str:
+def mixed_number(number: Fraction) -> str:
     """An average rank as people write it: ``1 1/3``."""
     whole, rest = divmod(number, 1)
     if not rest:
@@ -274,8 +277,8 @@ def _why_single(ranking: List[Row], won: Mapping[str, Fraction]) -> List[Row]:
     if not won:
         return [_said("no entry counts: the prize is not given")]
     first = ranking[0]
-    of = f"of {len(ranking)} team{'s' * (len(ranking) != 1)}"
-    why = [_said(f"rank 1 {of} with {{#0}}", numbers=[first["value"]])]
+    teams = plural(len(ranking), "team")
+    why = [_said(f"rank 1 of {teams} with {{#0}}", numbers=[first["value"]])]
     if len(won) > 1:
         why.append(_said(f"{len(won)} teams tie at full precision: the prize is split"))
     if len(won) == len(ranking):
@@ -297,14 +300,14 @@ def _why_average(averages: Mapping[str, Fraction], won: Mapping[str, Fraction]) 
     if not won:
         return [_said("no team has an entry that counts on every dataset: the prize is not given")]
     best = min(averages.values())
-    why = [_said(f"best average rank, {text(best)}, of {len(averages)} with all datasets")]
+    why = [_said(f"best average rank, {mixed_number(best)}, of {len(averages)} with all datasets")]
     if len(won) > 1:
         why.append(_said(f"{len(won)} teams tie: the prize is split"))
     others = {team: average for team, average in averages.items() if team not in won}
     if others:
         team = min(others, key=lambda name: (others[name], name))
-        ahead = text(others[team] - best)
-        why.append(_said(f"{ahead} ahead of {{0}} with {text(others[team])}", [team]))
+        ahead = mixed_number(others[team] - best)
+        why.append(_said(f"{ahead} ahead of {{0}} with {mixed_number(others[team])}", [team]))
     return why
 
 

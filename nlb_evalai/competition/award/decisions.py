@@ -64,9 +64,9 @@ def read_overrides(path: Path, entries: Sequence[Entry]) -> Tuple[List[Override]
             near = did_you_mean(override.team, sorted(teams))
             table.problem(line, f"team {override.team!r} is not in the export{near}")
         if override.action not in ACTIONS:
-            near = did_you_mean(override.action, list(ACTIONS))
+            near = did_you_mean(override.action, ACTIONS)
             table.problem(
-                line, f"action {row['action']!r}{near}, expected one of {', '.join(ACTIONS)}"
+                line, f"action {row['action']!r}, expected one of {', '.join(ACTIONS)}{near}"
             )
         if not override.reason:
             table.problem(line, "reason is empty; it is published with the decision")
@@ -88,10 +88,12 @@ def latest(overrides: Sequence[Override], entry: Entry, *actions: str) -> Option
 
 
 #: (team, judge, criterion) -> score
-Scores = Dict[Tuple[str, str, str], float]
+JudgesScores = Dict[Tuple[str, str, str], float]
 
 
-def read_judges(path: Path, judging: Judging, entries: Sequence[Entry]) -> Tuple[Scores, List[str]]:
+def read_judges(
+    path: Path, judging: Judging, entries: Sequence[Entry]
+) -> Tuple[JudgesScores, List[str]]:
     """Read ``judges.csv`` (team, judge, criterion, score).
 
     Returns
@@ -108,7 +110,7 @@ def read_judges(path: Path, judging: Judging, entries: Sequence[Entry]) -> Tuple
     table = read_table(path, {name: (name,) for name in names}, names)
     teams = sorted({entry.team for entry in entries})
     criteria = {name.casefold(): name for name in judging.criteria}
-    scores: Scores = {}
+    scores: JudgesScores = {}
     for line, row in table:
         team, judge = row["team"], row["judge"]
         criterion = criteria.get(row["criterion"].casefold(), row["criterion"])
@@ -119,8 +121,8 @@ def read_judges(path: Path, judging: Judging, entries: Sequence[Entry]) -> Tuple
             table.problem(line, "judge is empty")
         if criterion not in judging.criteria:
             near = did_you_mean(criterion, judging.criteria)
-            listed = ", ".join(judging.criteria)
-            table.problem(line, f"criterion {criterion!r}{near}, expected one of {listed}")
+            known = ", ".join(judging.criteria)
+            table.problem(line, f"criterion {criterion!r}, expected one of {known}{near}")
         try:
             score = float(row["score"])
         except ValueError:

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from evaluation_script.text import did_you_mean
+from evaluation_script.text import plural
 from nlb_evalai.competition.award.tables import Table, read_table
 
 #: our name -> headers of the exports, which differ in spelling
@@ -126,15 +126,15 @@ def read_export(
         if table.rows and name not in table.rows[0][1]:
             table.warn(f"no column {COLUMNS[name][0]!r}: {taken}")
     if other:
-        listed = ", ".join(f"{count} of {name!r}" for name, count in sorted(other.items()))
-        table.warn(f"rows of other phases left aside: {listed}")
+        found = ", ".join(f"{count} of {name!r}" for name, count in sorted(other.items()))
+        table.warn(f"rows of other phases left aside: {found}")
         if not entries and not table.problems:
             names = " or ".join(repr(name) for name in phase_names)
-            table.problems.append(f"no row of phase {names}; found {listed}")
+            table.problems.append(f"no row of phase {names}; found {found}")
     for team in sorted({entry.team for entry in entries.values() if has_email(entry.team)}):
         table.warn(f"team {team!r} has an e-mail address in its name: anonymous in the report")
     if naive:
-        table.warn(f"{naive} time{'s' if naive != 1 else ''} without a zone taken as UTC")
+        table.warn(f"{plural(naive, 'time')} without a zone taken as UTC")
     table.finish()
     return Export(list(entries.values()), table.warnings)
 
@@ -252,6 +252,3 @@ def web_address(text: str) -> str:
 def is_yes(value: Any) -> bool:
     """Whether a boolean attribute of EvalAI says yes."""
     return value is True or str(value).strip().casefold() in ("true", "yes", "1")
-
-
-__all__ = ["Entry", "Export", "did_you_mean", "parse_time", "read_export"]

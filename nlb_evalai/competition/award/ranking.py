@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from evaluation_script.metrics.jackknife import jackknife_error
 
-Key = TypeVar("Key")
-#: team -> value
-Values = Mapping[str, float]
 #: decimals of a judges' mean that count: beyond them is rounding, not opinion
 _JUDGED_DECIMALS = 12
 #: two-sided 95 %

@@ -12,9 +12,9 @@ import yaml
 
 from evaluation_script.suites import DEFAULT_SUITE, Suite
 from nlb_evalai.competition.award.export import parse_time
-from nlb_evalai.errors import ToolError
+from nlb_evalai.errors import ProblemsError
 
-SCHEMA = "nlb-evalai/rules/1"
+RULES_SCHEMA = "nlb-evalai/rules/1"
 DEFAULT_RULES = Path(__file__).with_name("rules") / "nlb21_phase2.yaml"
 #: reasons that an entry can have; all that apply are given, in this order
 REASONS = ("withdrawn", "cancelled", "organizer", "late", "private", "code not released")
@@ -35,7 +35,7 @@ def _object(optional: Tuple[str, ...] = (), **properties: Any) -> Dict[str, Any]
 
 _LAYOUT = _object(
     ("judging", "code_release_attribute"),
-    schema={"const": SCHEMA},
+    schema={"const": RULES_SCHEMA},
     name=_TEXT,
     version=_TEXT,
     title=_TEXT,
@@ -59,7 +59,7 @@ _LAYOUT = _object(
 )
 
 
-class RulesError(ToolError):
+class RulesError(ProblemsError):
     """A rules file is at fault; lists every problem."""
 
 
@@ -127,16 +127,16 @@ def load_rules(path: Path = DEFAULT_RULES, suite: Suite = DEFAULT_SUITE) -> Rule
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RulesError(f"{path}: {error.strerror}") from None
+        raise RulesError(f"{path}:", [str(error.strerror)]) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RulesError(f"{path}: no YAML: {error}") from None
+        raise RulesError(f"{path}:", [f"no YAML: {' '.join(str(error).split())}"]) from None
     problems = [
         f"{'/'.join(map(str, error.absolute_path)) or 'the file'}: {error.message}"
         for error in jsonschema.Draft202012Validator(_LAYOUT).iter_errors(found)
     ]
     problems = problems or _contradictions(found, suite)
     if problems:
-        raise RulesError("\n  ".join([f"{path}: {len(problems)} problem(s):", *problems]))
+        raise RulesError(f"{path}:", problems)
     return _rulebook(found, suite)
 
 
@@ -145,8 +145,8 @@ def _contradictions(found: Dict[str, Any], suite: Suite) -> List[str]:
 
     def check(where: str, value: Any, known: List[Any]) -> None:
         if value not in known:
-            listed = ", ".join(map(str, known))
-            problems.append(f"{where}: found {value!r}, expected one of {listed}")
+            expected = ", ".join(map(str, known))
+            problems.append(f"{where}: found {value!r}, expected one of {expected}")
 
     check("suite", found["suite"], [suite.name])
     check("phase", found["phase"], [phase.codename for phase in suite.phases])

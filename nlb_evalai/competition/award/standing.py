@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
+from evaluation_script.text import printable
 from nlb_evalai.competition.award.decisions import Override, latest
 from nlb_evalai.competition.award.export import COLUMNS, Entry, is_yes
 from nlb_evalai.competition.award.rulebook import Rulebook
@@ -116,23 +117,23 @@ def match(ids: Sequence[str], names: Sequence[str]) -> Tuple[Dict[str, str], Lis
             unknown.append(name)
         elif options[0] in found:
             warnings.append(
-                f"store: {name} and {found[options[0]]} are both of entry {options[0]}; the "
-                "latter is taken"
+                f"store: {printable(name)} and {printable(found[options[0]])} are both of entry "
+                f"{printable(options[0])}; the latter is taken"
             )
         else:
             found[options[0]] = name
     if unknown:
-        warnings.append(f"scored, but not in the export, so not ranked: {listed(unknown)}")
+        warnings.append(f"scored, but not in the export, so not ranked: {some_of(unknown)}")
     missing = [one for one in ids if one not in found]
     if missing:
-        warnings.append(f"in the export, but not scored, so not ranked: {listed(missing)}")
+        warnings.append(f"in the export, but not scored, so not ranked: {some_of(missing)}")
     return found, warnings
 
 
-def listed(names: Sequence[str], most: int = 20) -> str:
-    """Names with commas; many are cut short and counted."""
+def some_of(names: Sequence[str], most: int = 20) -> str:
+    """Names that strangers chose, with commas; of many the rest is counted."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(printable(name) for name in names[:most]) + more
 
 
 def _judge(one: Standing, rules: Rulebook, overrides: Sequence[Override]) -> None:

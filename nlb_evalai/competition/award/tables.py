@@ -7,18 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
-from evaluation_script.text import did_you_mean
-from nlb_evalai.errors import ToolError
+from evaluation_script.text import did_you_mean, printable
+from nlb_evalai.errors import ProblemsError
 
 
-class TableError(ToolError):
+class TableError(ProblemsError):
     """A CSV file is at fault; lists every problem found."""
-
-    def __init__(self, path: Path, problems: Sequence[str]) -> None:
-        count = len(problems)
-        lines = [f"{path}: {count} problem{'s' if count != 1 else ''}:"]
-        super().__init__("\n  ".join([*lines, *problems]))
-        self.problems = list(problems)
 
 
 @dataclass
@@ -39,12 +33,12 @@ class Table:
 
     def warn(self, text: str) -> None:
         """Note something odd that does no harm."""
-        self.warnings.append(f"{self.path.name}: {text}")
+        self.warnings.append(printable(f"{self.path.name}: {text}"))
 
     def finish(self) -> None:
         """TableError if anything was wrong."""
         if self.problems:
-            raise TableError(self.path, self.problems)
+            raise TableError(f"{self.path}:", self.problems)
 
 
 def read_table(path: Path, columns: Mapping[str, Sequence[str]], required: Sequence[str]) -> Table:
@@ -66,16 +60,18 @@ def read_table(path: Path, columns: Mapping[str, Sequence[str]], required: Seque
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise TableError(path, [str(error.strerror)]) from None
+        raise TableError(f"{path}:", [str(error.strerror)]) from None
     except UnicodeDecodeError as error:
-        raise TableError(path, [f"not UTF-8 (byte {error.start}); is it a CSV file?"]) from None
+        raise TableError(
+            f"{path}:", [f"not UTF-8 (byte {error.start}); is it a CSV file?"]
+        ) from None
     reader = csv.reader(text.splitlines(keepends=True))
     try:
         lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise TableError(path, [f"line {reader.line_num}: {error}"]) from None
+        raise TableError(f"{path}:", [f"line {reader.line_num}: {error}"]) from None
     if not lines:
-        raise TableError(path, ["the file is empty; expected a header and rows"])
+        raise TableError(f"{path}:", ["the file is empty; expected a header and rows"])
     header = [cell.strip() for cell in lines[0][1]]
     where = _positions(path, header, columns, required)
     table = Table(path, [])
@@ -103,7 +99,7 @@ def _positions(
             where[name] = found[0]
         elif name in required:
             near = did_you_mean(headers[0], header)
-            problems.append(f"column {headers[0]!r} is missing{near}; found {', '.join(header)}")
+            problems.append(f"column {headers[0]!r} is missing; found {', '.join(header)}{near}")
     if problems:
-        raise TableError(path, problems)
+        raise TableError(f"{path}:", problems)
     return where

@@ -1,1 +1,1 @@
-"""Many submissions: found, fetched, and scored into the store by processes that may die."""
+"""Many submissions are found, fetched and scored into the store, by processes that may die."""

@@ -7,21 +7,19 @@ from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence
 
 from nlb_evalai.competition.award.export import Entry, read_export
-from nlb_evalai.competition.batch.fetch import split_s3
 from nlb_evalai.competition.batch.task import Source
-from nlb_evalai.errors import ToolError
-from nlb_evalai.remote.client import without_query
+from nlb_evalai.errors import ProblemsError
+from nlb_evalai.web.fetch import FetchError, objects_below
+from nlb_evalai.web.http import without_query
 
 _SUFFIXES = (".h5", ".hdf5", ".nwb")
 
 
-class SourceError(ToolError):
+class SourceError(ProblemsError):
     """Submissions cannot be found, or two have one name; lists every problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        count = len(problems)
-        first = f"submissions: {count} problem{'s' if count != 1 else ''}:"
-        super().__init__("\n  ".join([first, *problems]))
+        super().__init__("submissions:", problems)
 
 
 @dataclass
@@ -101,30 +99,15 @@ def _in_folder(folder: Path) -> List[Source]:
 
 
 def _in_s3(place: str, problems: List[str]) -> List[Source]:
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    bucket, prefix = split_s3(place)
     try:
-        pages = boto3.client("s3").get_paginator("list_objects_v2")
-        objects = [
-            item
-            for page in pages.paginate(Bucket=bucket, Prefix=prefix)
-            for item in page.get("Contents", ())
-            if item["Key"].casefold().endswith(_SUFFIXES)
+        return [
+            Source(one.below.rpartition(".")[0], one.location, one.version)
+            for one in objects_below(place)
+            if one.location.casefold().endswith(_SUFFIXES)
         ]
-    except (BotoCoreError, ClientError, ValueError) as error:  # ValueError: an endpoint's address
+    except FetchError as error:
         problems.append(f"{place}: {error}")
         return []
-    folder = prefix if prefix.endswith("/") else prefix.rpartition("/")[0]
-    return [
-        Source(
-            item["Key"][len(folder) :].lstrip("/").rpartition(".")[0],
-            f"s3://{bucket}/{item['Key']}",
-            f"{item['ETag']} {item['Size']}",
-        )
-        for item in objects
-    ]
 
 
 def _of_entry(entry: Entry, files: Optional[Path]) -> Source:

@@ -13,7 +13,7 @@ from evaluation_script.reader.process import Limits
 from evaluation_script.scorecard import Scorecard
 from evaluation_script.scoring import score
 from evaluation_script.suites import DEFAULT_SUITE, Suite
-from nlb_evalai.competition.batch.fetch import FetchError, fetched
+from nlb_evalai.web.fetch import FetchError, fetched
 
 logger = logging.getLogger(__name__)
 

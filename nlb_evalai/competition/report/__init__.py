@@ -1,1 +1,1 @@
-"""The public report: what everyone may see of a store and an award."""
+"""The public report shows what everyone may see of a store and an award."""

@@ -35,7 +35,7 @@ def reader(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReaderProc
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     descriptor = os.open(arena.honest, os.O_RDONLY)
-    with Annotation(arena.truth, DEFAULT_SUITE, "val"), ReaderProcess(descriptor) as running:
+    with Annotation(arena.truth, "val", DEFAULT_SUITE), ReaderProcess(descriptor) as running:
         yield running
     os.close(descriptor)
 

@@ -191,7 +191,7 @@ def test_an_export_with_renamed_columns_names_them_and_what_is_near(tmp_path: Pa
     with pytest.raises(TableError) as caught:
         read_export(path, ["Test"])
     assert caught.value.problems == [
-        "column 'Team Name' is missing (did you mean 'Team Nmae'?); found id, Team Nmae, When",
+        "column 'Team Name' is missing; found id, Team Nmae, When; did you mean Team Nmae?",
         "column 'Submitted At' is missing; found id, Team Nmae, When",
     ]
 
@@ -310,8 +310,8 @@ def test_overrides_and_judges_name_every_fault(tmp_path: Path) -> None:
     with pytest.raises(TableError) as caught:
         read_overrides(of_csv(tmp_path / "o.csv", overrides), entries)
     assert len(caught.value.problems) == 5
-    assert "did you mean 'Ants'?" in str(caught.value)
-    assert "did you mean 'withdrawn'?" in str(caught.value)
+    assert "; did you mean Ants?" in str(caught.value)
+    assert "; did you mean withdrawn?" in str(caught.value)
     judging = load_rules().judging
     assert judging is not None
     judges = [

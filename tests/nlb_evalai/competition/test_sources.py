@@ -13,13 +13,11 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from evaluation_script.suites import DEFAULT_SUITE
-from nlb_evalai.competition.batch.fetch import FetchError, fetched
 from nlb_evalai.competition.batch.run import Tally, run_batch
 from nlb_evalai.competition.batch.sources import SourceError, collect
 from nlb_evalai.competition.store import Store
-from nlb_evalai.remote.client import without_query
+from nlb_evalai.web.fetch import FetchError, fetched
 from tests.nlb_evalai.competition.conftest import Bench, of_csv, serially
-from tests.nlb_evalai.remote.standin import StandIn, Trouble
 
 HEADER = ("id", "Team Name", "Challenge Phase", "Submitted File")
 
@@ -63,39 +61,6 @@ def test_an_export_is_fetched_scored_once_and_its_credentials_are_not_kept(
         assert "no Submitted File" in current["3"].error
     assert b"secret" not in store.read_bytes()
     assert score(bench, store, [export]) == Tally(0, 2, 1), "the first is not fetched again"
-
-
-def test_a_download_that_is_cut_off_goes_on_and_is_bounded(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("nlb_evalai.remote.fetch.time.sleep", lambda seconds: None)
-    content = bytes(range(256)) * 8000
-    server = StandIn({}, trouble=Trouble(cut_file=0.6), seed=1)
-    try:
-        url = server._submission(server.submit(content))[1]["input_file"]
-        with fetched(url) as path:
-            assert path.read_bytes() == content
-        assert server.injected["cut_file"] >= 1
-        monkeypatch.setattr("nlb_evalai.competition.batch.fetch.MAX_BYTES", 10**6)
-        with pytest.raises(FetchError, match=r"too large: found 2\.0 MB, expected at most 1\.0"):
-            fetched(url).__enter__()
-    finally:
-        server.close()
-
-
-@pytest.mark.parametrize(
-    ("address", "kept"),
-    [
-        ("http://x.org:8000/f.h5?Signature=s#1", "http://x.org:8000/f.h5"),
-        ("https://me:word@x.org:8000/f.h5", "https://x.org:8000/f.h5"),
-        ("https://x.org?Signature=a/b", "https://x.org"),
-        ("http://[broken/f.h5?Signature=s", "http://[broken/f.h5"),
-        ("s3://uploads/a?b#1.h5", "s3://uploads/a?b#1.h5"),
-        ("/folder/a?b#1.h5", "/folder/a?b#1.h5"),
-    ],
-)
-def test_of_an_address_all_is_kept_but_credentials(address: str, kept: str) -> None:
-    assert without_query(address) == kept
 
 
 def test_files_of_an_export_are_found_by_id(bench: Bench, tmp_path: Path) -> None:

@@ -20,16 +20,6 @@ from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.sample.files import write_sample
 from tests.nlb_evalai.remote.standin import CHALLENGE, QUEUE, TOKEN, StandIn
 
-BOARDS = {
-    DEFAULT_SUITE.split(board, width): [
-        dataset.label(metric)
-        for dataset in DEFAULT_SUITE.board_datasets(board)
-        for metric in dataset.metrics
-    ]
-    for board in DEFAULT_SUITE.boards()
-    for width in DEFAULT_SUITE.bin_widths_ms
-}
-
 
 @dataclass(frozen=True)
 class Tiny:
@@ -56,19 +46,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
         files[name] = path.read_bytes()
         scores[name] = {split: row for one in answer["result"] for split, row in one.items()}
     return Tiny(folder / "annotations", files, scores)
-
-
-@pytest.fixture
-def standin() -> Iterator[Callable[..., StandIn]]:
-    made: List[StandIn] = []
-
-    def make(**options: Any) -> StandIn:
-        made.append(StandIn(BOARDS, **options))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.close()
 
 
 class Worker:

@@ -20,7 +20,7 @@ from evaluation_script.suites.nlb21 import RULES_VERSION
 from nlb_evalai import __version__
 from nlb_evalai.cli import cli
 from nlb_evalai.errors import ToolError
-from nlb_evalai.truth.build import Progress, build_annotations
+from nlb_evalai.truth.build import StepProgress, build_annotations
 from tests.nlb_evalai.truth.conftest import DATA, SESSIONS, assert_same, names_of
 
 SMALL = SESSIONS / "mc_maze_small_train.nwb"
@@ -174,7 +174,7 @@ def test_inputs_are_written_with_their_origin(tmp_path: Path) -> None:
 
 
 def test_progress_hears_of_every_step_and_unit(tmp_path: Path) -> None:
-    class Heard(Progress):
+    class Heard(StepProgress):
         def __init__(self) -> None:
             self.steps: List[Any] = []
 

@@ -27,16 +27,18 @@ Edited = Callable[..., Path]
 
 def targets_of(path: Path, case: odd.Odd) -> Dict[str, Any]:
     name = odd.dataset_of(case.session)
-    rules = DEFAULT_SUITE.dataset(name)
+    dataset = DEFAULT_SUITE.dataset(name)
     if case.like_lightning:
-        rules = replace(rules, eval_window=rules.train_window)
+        assert dataset.session is not None
+        rules = replace(dataset.session, eval_window=dataset.session.train_window)
+        dataset = replace(dataset, session=rules)
     selection = Selection(
         tuple(odd.as_splits(case.train)),
         tuple(odd.as_splits(case.evaluate)),
         psth_beyond=case.evaluate == "test",
     )
-    recording = load_session(DEFAULT_SUITE.dataset(name), [path])
-    return build_targets(recording, rules, selection, [case.bin_width_ms])[case.bin_width_ms]
+    recording = load_session(dataset, [path])
+    return build_targets(recording, dataset, selection, [case.bin_width_ms])[case.bin_width_ms]
 
 
 def build(edited: Edited, session: str, edit: Callable[[h5py.File], None]) -> Dict[str, Any]:
@@ -119,9 +121,9 @@ def test_a_trial_without_onset_is_left_out_everywhere(edited: Edited) -> None:
     whole = build(edited, "mc_maze_small_train", odd.as_it_is)
     path = edited("mc_maze_small_train", odd.onset_missing)
     recording = load_session(DEFAULT_SUITE.dataset("mc_maze_small"), [path])
-    rules = DEFAULT_SUITE.dataset("mc_maze_small")
-    built = build_targets(recording, rules, VAL, [20])[20]
-    inputs = build_inputs(recording, rules, VAL, [20])[20]
+    dataset = DEFAULT_SUITE.dataset("mc_maze_small")
+    built = build_targets(recording, dataset, VAL, [20])[20]
+    inputs = build_inputs(recording, dataset, VAL, [20])[20]
     assert_same(
         built["train_behavior"], np.delete(whole["train_behavior"], 5, axis=0), "train_behavior"
     )

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from evaluation_script import evaluate
-from nlb_evalai.submission.baseline import smoothing_rates
+from evaluation_script.suites import DEFAULT_SUITE
+from nlb_evalai.submission.baseline import baseline_rates
 from tests.nlb_evalai.truth.conftest import DATA, SESSIONS, names_of
 
 DATASETS = ("mc_rtt", "dmfc_rsg")
@@ -124,8 +125,8 @@ def test_the_baseline_finds_held_out_neurons_that_follow_held_in_ones() -> None:
     heldin = rng.poisson(np.repeat(rate, 12, axis=2)).astype(np.float32)
     heldout = rng.poisson(np.repeat(rate, 2, axis=2)).astype(np.float32)
     heldin[0, 0, 0] = np.nan
-    rates = smoothing_rates(
-        "another",
+    rates = baseline_rates(
+        DEFAULT_SUITE.datasets[0],
         5,
         {
             "train_spikes_heldin": heldin[:40],

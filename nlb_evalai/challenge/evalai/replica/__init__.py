@@ -1,1 +1,1 @@
-"""A faithful replica of what EvalAI does with a bundle and a submission."""
+"""The replica does with a bundle and a submission what EvalAI does with them."""

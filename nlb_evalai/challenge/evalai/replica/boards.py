@@ -10,7 +10,7 @@ from nlb_evalai.challenge.evalai.replica.output import scores_of
 
 
 @dataclass(frozen=True)
-class Row:
+class BoardRow:
     """A team's row; a label without a score is missing from ``scores``."""
 
     rank: int
@@ -20,7 +20,7 @@ class Row:
     ranked_as_zero: bool
 
 
-def board_rows(split: PhaseSplit, outputs: Mapping[str, Any]) -> List[Row]:
+def board_rows(split: PhaseSplit, outputs: Mapping[str, Any]) -> List[BoardRow]:
     """The rows of one leaderboard, best first.
 
     Parameters
@@ -37,6 +37,6 @@ def board_rows(split: PhaseSplit, outputs: Mapping[str, Any]) -> List[Row]:
             found.append((team, scores))
     found.sort(key=lambda entry: entry[1].get(order, 0.0), reverse=split.descending)
     return [
-        Row(rank, team, scores, order not in scores)
+        BoardRow(rank, team, scores, order not in scores)
         for rank, (team, scores) in enumerate(found, start=1)
     ]

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, List, Optional, Type
 
+from evaluation_script.text import listed, printable
 from nlb_evalai.challenge.evalai.config import (
     CONFIG_NAME,
     Challenge,
@@ -40,7 +41,7 @@ class ReplicaError(ToolError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReplicaOutcome:
     """What became of one submission.
 
     ``failed``: ``evaluate`` raised, and ``stderr`` (which the participant reads) says what.
@@ -166,7 +167,8 @@ class Replica:
         present = set(archive.namelist())
         missing = [name for name in challenge.files if name not in present]
         if missing:
-            raise ReplicaError("\n  ".join(["the bundle lacks what its config names:", *missing]))
+            names = [printable(name) for name in missing]
+            raise ReplicaError(listed("the bundle lacks what its config names,", names, "file"))
 
     @staticmethod
     def _extract_script(archive: zipfile.ZipFile, challenge: Challenge, folder: Path) -> None:
@@ -183,7 +185,7 @@ class Replica:
             script.extractall(folder)
         problems = script_problems(folder)
         if problems:
-            raise ReplicaError("\n  ".join([f"{name} cannot run there:", *problems]))
+            raise ReplicaError(listed(f"{name} cannot run there,", problems))
 
     def _start(self) -> None:
         elsewhere = self.folder / "elsewhere"
@@ -215,7 +217,7 @@ class Replica:
 
     # ---- scoring --------------------------------------------------------------------------
 
-    def score(self, submission: Path, codename: str) -> Outcome:
+    def score(self, submission: Path, codename: str) -> ReplicaOutcome:
         """Hand a submission to ``evaluate``, as the worker does.
 
         Raises
@@ -253,7 +255,7 @@ class Replica:
 
     def _outcome(
         self, codename: str, answer: Optional[Dict[str, Any]], stdout: Path, stderr: Path, seen: int
-    ) -> Outcome:
+    ) -> ReplicaOutcome:
         log = self._log.read_bytes()[seen:].decode(errors="replace") if self._log.exists() else ""
         out, err = (
             path.read_text(errors="replace") if path.exists() else "" for path in (stdout, stderr)
@@ -265,7 +267,7 @@ class Replica:
                 f"the process died (exit status {code}): on EvalAI the submission would stay "
                 "running for ever",
             )
-            return Outcome(codename, out, err, log, True, problems=[death])
+            return ReplicaOutcome(codename, out, err, log, True, problems=[death])
         output, problems = None, []
         if not answer.get("failed"):
             output = revive(answer["output"])
@@ -285,7 +287,7 @@ class Replica:
                     "running for ever",
                 )
             )
-        return Outcome(
+        return ReplicaOutcome(
             phase=codename,
             stdout=out,
             stderr=err,
@@ -323,7 +325,7 @@ def _fresh_python(folder: Path) -> Path:
     Its only link to this environment is a list of site-packages folders. A ``.pth`` file in one of
     those, as an editable install of this project has, is not read.
     """
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    python = folder / "bin" / "python"
     if python.exists():
         return python
     venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)

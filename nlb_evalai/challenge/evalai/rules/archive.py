@@ -7,7 +7,8 @@ from typing import Iterator
 
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.challenge.evalai.rules.contents import Bundle
-from nlb_evalai.challenge.evalai.rules.registry import WARNING, Said, check
+from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 
 
 def _leads_out(name: str) -> bool:
@@ -16,14 +17,14 @@ def _leads_out(name: str) -> bool:
 
 
 @check("damaged-member")
-def members_can_be_read(bundle: Bundle) -> Iterator[Said]:
+def members_can_be_read(bundle: Bundle) -> Iterator[Fault]:
     damaged = bundle.damaged()
     if damaged is not None:
         yield damaged, "damaged or encrypted; build the bundle again"
 
 
 @check("member-path")
-def members_stay_inside(bundle: Bundle) -> Iterator[Said]:
+def members_stay_inside(bundle: Bundle) -> Iterator[Fault]:
     for name in bundle.names:
         if _leads_out(name) or "\\" in name:
             yield (
@@ -33,21 +34,21 @@ def members_stay_inside(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("duplicate-member")
-def members_are_there_once(bundle: Bundle) -> Iterator[Said]:
+def members_are_there_once(bundle: Bundle) -> Iterator[Fault]:
     for name in dict.fromkeys(bundle.names):
         if bundle.names.count(name) > 1:
             yield name, "is in the zip more than once; keep one"
 
 
 @check("file-path")
-def named_paths_are_relative(bundle: Bundle) -> Iterator[Said]:
+def named_paths_are_relative(bundle: Bundle) -> Iterator[Fault]:
     for where, name in bundle.files():
         if _leads_out(name):
             yield where, f"found {name!r}, expected a relative path inside the zip"
 
 
 @check("file-missing")
-def named_files_are_there(bundle: Bundle) -> Iterator[Said]:
+def named_files_are_there(bundle: Bundle) -> Iterator[Fault]:
     for where, name in bundle.files():
         if name not in bundle.names and not _leads_out(name):
             same = [
@@ -60,7 +61,7 @@ def named_files_are_there(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("unused-member", WARNING)
-def members_are_named(bundle: Bundle) -> Iterator[Said]:
+def members_are_named(bundle: Bundle) -> Iterator[Fault]:
     used = {CONFIG_NAME, *(name for _, name in bundle.files())}
     for name in dict.fromkeys(bundle.names):
         if name not in used and not name.endswith("/") and not _leads_out(name):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Dict, Iterator, List, Tuple
 
 from nlb_evalai.challenge.evalai.rules.contents import Bundle, labels_of
-from nlb_evalai.challenge.evalai.rules.registry import WARNING, Said, check
+from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 
 _REFERENCES = (
     ("challenge_phase_id", "challenge_phases"),
@@ -15,7 +16,7 @@ _REFERENCES = (
 
 
 @check("default-order")
-def boards_are_ordered_by_a_label(bundle: Bundle) -> Iterator[Said]:
+def boards_are_ordered_by_a_label(bundle: Bundle) -> Iterator[Fault]:
     for where, schema, labels in bundle.boards():
         order = schema.get("default_order_by")
         if isinstance(order, str) and order not in labels:
@@ -23,7 +24,7 @@ def boards_are_ordered_by_a_label(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("duplicate-label")
-def labels_are_unique(bundle: Bundle) -> Iterator[Said]:
+def labels_are_unique(bundle: Bundle) -> Iterator[Fault]:
     for where, _, labels in bundle.boards():
         for label in dict.fromkeys(labels):
             if labels.count(label) > 1:
@@ -31,7 +32,7 @@ def labels_are_unique(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("metadata-label", WARNING)
-def metadata_describe_labels(bundle: Bundle) -> Iterator[Said]:
+def metadata_describe_labels(bundle: Bundle) -> Iterator[Fault]:
     for where, schema, labels in bundle.boards():
         metadata = schema.get("metadata")
         for label in metadata if isinstance(metadata, dict) else ():
@@ -43,7 +44,7 @@ def metadata_describe_labels(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("split-reference")
-def phase_splits_refer_to_what_is_there(bundle: Bundle) -> Iterator[Said]:
+def phase_splits_refer_to_what_is_there(bundle: Bundle) -> Iterator[Fault]:
     for where, split in bundle.entries("challenge_phase_splits"):
         for field, key in _REFERENCES:
             if type(split.get(field)) is int and split[field] not in bundle.by_id(key):
@@ -51,7 +52,7 @@ def phase_splits_refer_to_what_is_there(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("split-shown-twice")
-def a_split_is_on_one_board_of_a_phase(bundle: Bundle) -> Iterator[Said]:
+def a_split_is_on_one_board_of_a_phase(bundle: Bundle) -> Iterator[Fault]:
     seen: Dict[Tuple[Any, Any], str] = {}
     for where, split in bundle.entries("challenge_phase_splits"):
         pair = (str(split.get("challenge_phase_id")), str(split.get("dataset_split_id")))
@@ -65,7 +66,7 @@ def a_split_is_on_one_board_of_a_phase(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("phase-without-split")
-def every_phase_shows_something(bundle: Bundle) -> Iterator[Said]:
+def every_phase_shows_something(bundle: Bundle) -> Iterator[Fault]:
     shown = {str(split.get("challenge_phase_id")) for _, split in _splits(bundle)}
     for where, phase in bundle.entries("challenge_phases"):
         if "id" in phase and str(phase["id"]) not in shown:
@@ -77,16 +78,16 @@ def every_phase_shows_something(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("unused-split", WARNING)
-def every_split_is_shown(bundle: Bundle) -> Iterator[Said]:
+def every_split_is_shown(bundle: Bundle) -> Iterator[Fault]:
     yield from _unused(bundle, "dataset_splits", "dataset_split_id")
 
 
 @check("unused-board", WARNING)
-def every_board_is_shown(bundle: Bundle) -> Iterator[Said]:
+def every_board_is_shown(bundle: Bundle) -> Iterator[Fault]:
     yield from _unused(bundle, "leaderboard", "leaderboard_id")
 
 
-def _unused(bundle: Bundle, key: str, field: str) -> Iterator[Said]:
+def _unused(bundle: Bundle, key: str, field: str) -> Iterator[Fault]:
     used = {str(split.get(field)) for _, split in _splits(bundle)}
     for where, entry in bundle.entries(key):
         if "id" in entry and str(entry["id"]) not in used:
@@ -94,14 +95,14 @@ def _unused(bundle: Bundle, key: str, field: str) -> Iterator[Said]:
 
 
 @check("visibility-two", WARNING)
-def visibility_says_what_it_does(bundle: Bundle) -> Iterator[Said]:
+def visibility_says_what_it_does(bundle: Bundle) -> Iterator[Fault]:
     for where, split in _splits(bundle):
         if split.get("visibility") == 2 and type(split["visibility"]) is int:
             yield f"{where}.visibility", "2 acts like 1, host only: write 1 or 3 (public)"
 
 
 @check("order-contradiction")
-def boards_have_one_order(bundle: Bundle) -> Iterator[Said]:
+def boards_have_one_order(bundle: Bundle) -> Iterator[Fault]:
     boards = bundle.by_id("leaderboard")
     for where, split in _splits(bundle):
         schema = boards.get(_int(split.get("leaderboard_id")), {}).get("schema")
@@ -123,7 +124,7 @@ def boards_have_one_order(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("suite-phase")
-def phases_are_those_of_the_suite(bundle: Bundle) -> Iterator[Said]:
+def phases_are_those_of_the_suite(bundle: Bundle) -> Iterator[Fault]:
     known = [phase.codename for phase in bundle.suite.phases]
     for where, phase in bundle.entries("challenge_phases"):
         if isinstance(phase.get("codename"), str) and phase["codename"] not in known:
@@ -135,7 +136,7 @@ def phases_are_those_of_the_suite(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("suite-split")
-def phases_show_every_split_of_the_suite(bundle: Bundle) -> Iterator[Said]:
+def phases_show_every_split_of_the_suite(bundle: Bundle) -> Iterator[Fault]:
     splits = bundle.by_id("dataset_splits")
     for where, phase in bundle.entries("challenge_phases"):
         shown = {
@@ -153,7 +154,7 @@ def phases_show_every_split_of_the_suite(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("suite-label")
-def boards_have_the_labels_of_the_suite(bundle: Bundle) -> Iterator[Said]:
+def boards_have_the_labels_of_the_suite(bundle: Bundle) -> Iterator[Fault]:
     splits, boards = bundle.by_id("dataset_splits"), bundle.by_id("leaderboard")
     expected = {
         bundle.suite.split(board, width): bundle.suite.labels(board)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import jsonschema
 
+from evaluation_script.text import did_you_mean, printable
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.challenge.evalai.rules.contents import Bundle
-from nlb_evalai.challenge.evalai.rules.registry import WARNING, Said, check
+from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 
-SCHEMA = Path(__file__).with_name("challenge_config.json")
+CONFIG_SCHEMA = Path(__file__).with_name("challenge_config.json")
 
 #: Top-level keys that EvalAI reads, beside those of the schema.
 _OPTIONAL_KEYS = {
@@ -30,7 +31,7 @@ _IGNORED_KEYS = {"worker_memory": "1024 MiB stay 1024 MiB", "worker_cpu_cores": 
 
 @lru_cache(maxsize=1)
 def _validator() -> Any:
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    schema = json.loads(CONFIG_SCHEMA.read_text(encoding="utf-8"))
     return jsonschema.Draft202012Validator(schema)
 
 
@@ -68,8 +69,7 @@ def _shape_errors(bundle: Bundle) -> List[Tuple[str, str, str]]:
             found.append((code, where, f"{missing} is missing; {advice}"))
         else:
             advice = schema.get("x-do") or _expected(error)
-            value = json.dumps(error.instance, default=str)
-            shown = value if len(value) <= 60 else value[:57] + "..."
+            shown = printable(json.dumps(error.instance, default=str), most=60)
             found.append((schema.get("x-code", "config-shape"), where, f"found {shown}; {advice}"))
     return found
 
@@ -93,7 +93,7 @@ def _where(path: List[Any]) -> str:
 
 def _register_shape(code: str) -> None:
     @check(code)
-    def shape(bundle: Bundle) -> Iterator[Said]:
+    def shape(bundle: Bundle) -> Iterator[Fault]:
         for found, where, message in bundle.once(_shape_errors):
             if found == code:
                 yield where, message
@@ -104,17 +104,16 @@ for _code in _shape_codes():
 
 
 @check("unknown-key", WARNING)
-def keys_are_known(bundle: Bundle) -> Iterator[Said]:
+def keys_are_known(bundle: Bundle) -> Iterator[Fault]:
     known = {*_validator().schema["properties"], *_OPTIONAL_KEYS}
     for key in bundle.config:
         if key not in known and key not in _IGNORED_KEYS:
-            near = difflib.get_close_matches(key, sorted(known), n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(key, sorted(known))
             yield f"{CONFIG_NAME}: {key}", f"EvalAI reads no such key: remove it{hint}"
 
 
 @check("ignored-key", WARNING)
-def no_key_is_ignored(bundle: Bundle) -> Iterator[Said]:
+def no_key_is_ignored(bundle: Bundle) -> Iterator[Fault]:
     for key, effect in _IGNORED_KEYS.items():
         if key in bundle.config:
             yield (
@@ -124,7 +123,7 @@ def no_key_is_ignored(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("date-order")
-def dates_are_in_order(bundle: Bundle) -> Iterator[Said]:
+def dates_are_in_order(bundle: Bundle) -> Iterator[Fault]:
     places = [(CONFIG_NAME, bundle.config), *bundle.entries("challenge_phases")]
     for where, entry in places:
         start, end = _date(entry.get("start_date")), _date(entry.get("end_date"))
@@ -133,7 +132,7 @@ def dates_are_in_order(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("phase-outside-challenge", WARNING)
-def phases_lie_within_the_challenge(bundle: Bundle) -> Iterator[Said]:
+def phases_lie_within_the_challenge(bundle: Bundle) -> Iterator[Fault]:
     start, end = (_date(bundle.config.get(key)) for key in ("start_date", "end_date"))
     for where, phase in bundle.entries("challenge_phases"):
         begins, ends = _date(phase.get("start_date")), _date(phase.get("end_date"))
@@ -153,18 +152,18 @@ def _date(text: Any) -> Optional[datetime.datetime]:
 
 
 @check("duplicate-id")
-def ids_are_unique(bundle: Bundle) -> Iterator[Said]:
+def ids_are_unique(bundle: Bundle) -> Iterator[Fault]:
     for key in ("leaderboard", "challenge_phases", "dataset_splits"):
         yield from _repeated(bundle, key, "id")
 
 
 @check("duplicate-codename")
-def codenames_are_unique(bundle: Bundle) -> Iterator[Said]:
+def codenames_are_unique(bundle: Bundle) -> Iterator[Fault]:
     for key in ("challenge_phases", "dataset_splits"):
         yield from _repeated(bundle, key, "codename")
 
 
-def _repeated(bundle: Bundle, key: str, field: str) -> Iterator[Said]:
+def _repeated(bundle: Bundle, key: str, field: str) -> Iterator[Fault]:
     seen: Dict[str, str] = {}
     for where, entry in bundle.entries(key):
         value = repr(entry.get(field))
@@ -174,7 +173,7 @@ def _repeated(bundle: Bundle, key: str, field: str) -> Iterator[Said]:
 
 
 @check("quotas", WARNING)
-def quotas_make_sense(bundle: Bundle) -> Iterator[Said]:
+def quotas_make_sense(bundle: Bundle) -> Iterator[Fault]:
     names = ("max_submissions_per_day", "max_submissions_per_month", "max_submissions")
     for where, phase in bundle.entries("challenge_phases"):
         given = [(name, phase[name]) for name in names if type(phase.get(name)) is int]
@@ -184,7 +183,7 @@ def quotas_make_sense(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("submission-types", WARNING)
-def submissions_may_be_hdf5(bundle: Bundle) -> Iterator[Said]:
+def submissions_may_be_hdf5(bundle: Bundle) -> Iterator[Fault]:
     for where, phase in bundle.entries("challenge_phases"):
         types = phase.get("allowed_submission_file_types")
         if isinstance(types, str) and ".h5" not in types:

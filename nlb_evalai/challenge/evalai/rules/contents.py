@@ -20,12 +20,12 @@ import yaml
 
 from evaluation_script.suites import Suite
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
-from nlb_evalai.challenge.evalai.rules.registry import ERROR, Finding
+from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding
 
 T = TypeVar("T")
 
 #: (where it is in the config, the entry)
-Entry = Tuple[str, Dict[str, Any]]
+ConfigEntry = Tuple[str, Dict[str, Any]]
 
 PAGE_KEYS = (
     "description",
@@ -171,7 +171,7 @@ class Bundle:
         plain: Dict[str, Any] = _plain(config)
         return plain
 
-    def entries(self, key: str) -> List[Entry]:
+    def entries(self, key: str) -> List[ConfigEntry]:
         """The entries of a top-level list that are mappings, with their places."""
         found = self.config.get(key)
         if not isinstance(found, list):

@@ -7,7 +7,8 @@ from typing import Dict, Iterator, List, Optional, Tuple
 from urllib.parse import urlsplit
 
 from nlb_evalai.challenge.evalai.rules.contents import PAGE_KEYS, Bundle
-from nlb_evalai.challenge.evalai.rules.registry import WARNING, Said, check
+from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 
 #: What EvalAI's sanitizer takes away.
 _REMOVED_TAGS = {"script", "style", "iframe", "object", "embed", "form", "link", "meta", "base"}
@@ -26,7 +27,7 @@ def _pages(bundle: Bundle) -> Dict[str, bytes]:
 
 
 @check("page-text")
-def pages_are_text(bundle: Bundle) -> Iterator[Said]:
+def pages_are_text(bundle: Bundle) -> Iterator[Fault]:
     for name, content in _pages(bundle).items():
         try:
             content.decode("utf-8")
@@ -35,21 +36,21 @@ def pages_are_text(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("page-empty")
-def pages_say_something(bundle: Bundle) -> Iterator[Said]:
+def pages_say_something(bundle: Bundle) -> Iterator[Fault]:
     for name, content in _pages(bundle).items():
         if not content.strip():
             yield name, "is empty: write the page"
 
 
 @check("page-active", WARNING)
-def pages_survive_the_sanitizer(bundle: Bundle) -> Iterator[Said]:
+def pages_survive_the_sanitizer(bundle: Bundle) -> Iterator[Fault]:
     for name, page in bundle.once(_parsed):
         for line, what in page.removed:
             yield f"{name}:{line}", f"{what} is removed by EvalAI: use plain HTML"
 
 
 @check("page-link", WARNING)
-def links_are_well_formed(bundle: Bundle) -> Iterator[Said]:
+def links_are_well_formed(bundle: Bundle) -> Iterator[Fault]:
     for name, page in bundle.once(_parsed):
         for line, link in page.links:
             if not _is_link(link):
@@ -70,7 +71,7 @@ def _is_link(link: str) -> bool:
 
 
 @check("image-content", WARNING)
-def the_logo_is_an_image(bundle: Bundle) -> Iterator[Said]:
+def the_logo_is_an_image(bundle: Bundle) -> Iterator[Fault]:
     name = bundle.config.get("image")
     content = bundle.read(name) if isinstance(name, str) else None
     if content is not None and not content.startswith(_SIGNATURES):

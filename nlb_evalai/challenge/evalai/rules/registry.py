@@ -1,41 +1,18 @@
-"""What a check is, and the list of all of them."""
+"""The list of all rules, and how a rule gets into it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Callable, Dict, Iterable, Iterator, List, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Tuple
 
-if TYPE_CHECKING:
-    from nlb_evalai.challenge.evalai.rules.contents import Bundle
-
-#: EvalAI refuses it, or fails submissions or boards because of it.
-ERROR = "error"
-#: It works, and hardly as meant.
-WARNING = "warning"
+from nlb_evalai.challenge.evalai.rules.contents import Bundle
+from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding
 
 #: What a rule yields: where, and what to do about it.
-Said = Tuple[str, str]
-Rule = Callable[["Bundle"], Iterable[Said]]
+Fault = Tuple[str, str]
+Rule = Callable[[Bundle], Iterable[Fault]]
+Check = Callable[[Bundle], Iterator[Finding]]
 
-
-@dataclass(frozen=True)
-class Finding:
-    """Something wrong with a bundle: where it is, and what to do."""
-
-    code: str
-    severity: str
-    location: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.severity} [{self.code}] {self.location}: {self.message}"
-
-    def as_json(self) -> Dict[str, str]:
-        """As plain JSON values."""
-        return asdict(self)
-
-
-_CHECKS: Dict[str, Callable[[Bundle], Iterator[Finding]]] = {}
+_CHECKS: Dict[str, Check] = {}
 
 
 def check(code: str, severity: str = ERROR) -> Callable[[Rule], Rule]:
@@ -55,7 +32,7 @@ def check(code: str, severity: str = ERROR) -> Callable[[Rule], Rule]:
     return register
 
 
-def checks() -> List[Callable[[Bundle], Iterator[Finding]]]:
+def checks() -> List[Check]:
     """Every registered check, in the order of registration."""
     return list(_CHECKS.values())
 

@@ -12,7 +12,8 @@ from nlb_evalai.challenge.evalai.replica.pins import (
     requirement_problems,
 )
 from nlb_evalai.challenge.evalai.rules.contents import Bundle
-from nlb_evalai.challenge.evalai.rules.registry import WARNING, Said, check
+from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 
 _ARGUMENTS = ("test_annotation_file", "user_submission_file", "phase_codename")
 
@@ -22,13 +23,13 @@ def _name(bundle: Bundle) -> str:
 
 
 @check("script-archive")
-def the_script_can_be_read(bundle: Bundle) -> Iterator[Said]:
+def the_script_can_be_read(bundle: Bundle) -> Iterator[Fault]:
     if _name(bundle) in bundle.names and bundle.script is None:
         yield _name(bundle), "cannot be read as a zip with files in it; build the bundle again"
 
 
 @check("script-root")
-def the_script_is_at_the_root(bundle: Bundle) -> Iterator[Said]:
+def the_script_is_at_the_root(bundle: Bundle) -> Iterator[Fault]:
     folder = bundle.script
     if folder is None or (folder / "__init__.py").is_file():
         return
@@ -42,14 +43,14 @@ def the_script_is_at_the_root(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("script-evaluate")
-def the_script_exposes_evaluate(bundle: Bundle) -> Iterator[Said]:
+def the_script_exposes_evaluate(bundle: Bundle) -> Iterator[Fault]:
     tree = _tree(bundle, "__init__.py")
     if tree is not None and not _exposed(tree):
         yield f"{_name(bundle)}: __init__.py", "must expose evaluate: import or define it there"
 
 
 @check("script-signature")
-def evaluate_takes_what_is_given(bundle: Bundle) -> Iterator[Said]:
+def evaluate_takes_what_is_given(bundle: Bundle) -> Iterator[Fault]:
     found = _definition(bundle)
     if found is None:
         return
@@ -66,22 +67,22 @@ def evaluate_takes_what_is_given(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("script-requirements")
-def requirements_fit_the_worker(bundle: Bundle) -> Iterator[Said]:
+def requirements_fit_the_worker(bundle: Bundle) -> Iterator[Fault]:
     yield from _located(bundle, requirement_problems)
 
 
 @check("script-nested-requirements")
-def requirements_are_at_the_root(bundle: Bundle) -> Iterator[Said]:
+def requirements_are_at_the_root(bundle: Bundle) -> Iterator[Fault]:
     yield from _located(bundle, nested_requirements)
 
 
 @check("script-modules")
-def modules_can_be_imported_there(bundle: Bundle) -> Iterator[Said]:
+def modules_can_be_imported_there(bundle: Bundle) -> Iterator[Fault]:
     yield from _located(bundle, module_problems)
 
 
 @check("script-exit")
-def the_script_does_not_end_the_worker(bundle: Bundle) -> Iterator[Said]:
+def the_script_does_not_end_the_worker(bundle: Bundle) -> Iterator[Fault]:
     for where, lines, tree in _worker_modules(bundle):
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or _dotted(node.func) not in _EXITS:
@@ -100,7 +101,7 @@ _EXITS = {"sys.exit", "os._exit", "os.abort", "exit", "quit"}
 
 
 @check("script-fileno", WARNING)
-def the_script_does_not_need_real_streams(bundle: Bundle) -> Iterator[Said]:
+def the_script_does_not_need_real_streams(bundle: Bundle) -> Iterator[Fault]:
     for where, _, tree in _worker_modules(bundle):
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and _dotted(node) in _FILENOS:
@@ -114,7 +115,7 @@ _FILENOS = {"sys.stdout.fileno", "sys.stderr.fileno"}
 
 
 @check("script-data", WARNING)
-def the_script_holds_no_data(bundle: Bundle) -> Iterator[Said]:
+def the_script_holds_no_data(bundle: Bundle) -> Iterator[Fault]:
     for path in _files(bundle, "*"):
         if path.suffix.lower() in (".h5", ".hdf5", ".nwb", ".mat", ".npz", ".npy"):
             yield (
@@ -127,7 +128,7 @@ def the_script_holds_no_data(bundle: Bundle) -> Iterator[Said]:
 # ---- how the script is read -------------------------------------------------------------------
 
 
-def _located(bundle: Bundle, problems: Callable[[Path], List[str]]) -> Iterator[Said]:
+def _located(bundle: Bundle, problems: Callable[[Path], List[str]]) -> Iterator[Fault]:
     if bundle.script is None:
         return
     try:

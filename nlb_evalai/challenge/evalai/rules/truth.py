@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 import h5py
 
+from evaluation_script.annotation import root_text
 from evaluation_script.storage import StorageError, is_pointer, read_pointer
 from nlb_evalai.challenge.evalai.rules.contents import Bundle
-from nlb_evalai.challenge.evalai.rules.registry import WARNING, Said, check
+from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 from nlb_evalai.sample.files import is_sample
 
 
@@ -23,7 +25,7 @@ def _truths(bundle: Bundle) -> Iterator[Tuple[str, Dict[str, Any], Path]]:
 
 
 @check("truth-format")
-def truth_is_hdf5_or_a_pointer(bundle: Bundle) -> Iterator[Said]:
+def truth_is_hdf5_or_a_pointer(bundle: Bundle) -> Iterator[Fault]:
     for name, _, path in _truths(bundle):
         if is_pointer(path):
             try:
@@ -35,7 +37,7 @@ def truth_is_hdf5_or_a_pointer(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("truth-phase")
-def truth_is_of_its_phase(bundle: Bundle) -> Iterator[Said]:
+def truth_is_of_its_phase(bundle: Bundle) -> Iterator[Fault]:
     for name, phase, path in _truths(bundle):
         found = _phase_of(path)
         if found is not None and found != phase.get("codename"):
@@ -43,7 +45,7 @@ def truth_is_of_its_phase(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("truth-shared")
-def phases_have_truth_of_their_own(bundle: Bundle) -> Iterator[Said]:
+def phases_have_truth_of_their_own(bundle: Bundle) -> Iterator[Fault]:
     seen: Dict[str, Any] = {}
     for name, phase, _ in _truths(bundle):
         if name in seen:
@@ -52,7 +54,7 @@ def phases_have_truth_of_their_own(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("pointer-unreachable")
-def pointers_are_for_the_hosts_machines(bundle: Bundle) -> Iterator[Said]:
+def pointers_are_for_the_hosts_machines(bundle: Bundle) -> Iterator[Fault]:
     if bundle.config.get("remote_evaluation") is True:
         return
     for name, _, path in _truths(bundle):
@@ -66,7 +68,7 @@ def pointers_are_for_the_hosts_machines(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("remote-truth")
-def truth_stays_on_the_hosts_machines(bundle: Bundle) -> Iterator[Said]:
+def truth_stays_on_the_hosts_machines(bundle: Bundle) -> Iterator[Fault]:
     if bundle.config.get("remote_evaluation") is not True:
         return
     for name, _, path in _truths(bundle):
@@ -79,7 +81,7 @@ def truth_stays_on_the_hosts_machines(bundle: Bundle) -> Iterator[Said]:
 
 
 @check("sample-truth", WARNING)
-def truth_is_real(bundle: Bundle) -> Iterator[Said]:
+def truth_is_real(bundle: Bundle) -> Iterator[Fault]:
     for name, _, path in _truths(bundle):
         if _opens(path) and is_sample(path):
             yield (
@@ -96,7 +98,7 @@ def _opens(path: Path) -> bool:
         return False
 
 
-def _phase_of(path: Path) -> Any:
+def _phase_of(path: Path) -> Optional[str]:
     """What a file says of its phase; None if it does not."""
     if is_pointer(path):
         try:
@@ -105,7 +107,6 @@ def _phase_of(path: Path) -> Any:
             return None
     try:
         with h5py.File(path, "r") as file:
-            found = file.attrs.get("phase")
+            return root_text(file, "phase")
     except (OSError, RuntimeError):
         return None
-    return None if found is None else str(found)

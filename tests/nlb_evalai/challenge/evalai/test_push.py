@@ -18,10 +18,10 @@ from click.testing import CliRunner
 from nlb_evalai import cli
 from nlb_evalai.challenge.evalai.bundle import build_bundle
 from nlb_evalai.challenge.evalai.push import push
-from nlb_evalai.challenge.evalai.rules import BundleCheckError
+from nlb_evalai.challenge.evalai.rules.run import BundleCheckError
 from nlb_evalai.cli.bundle import bundle as bundle_command
 from nlb_evalai.errors import ToolError
-from nlb_evalai.remote.client import Timing
+from nlb_evalai.web.http import Timing
 
 TOKEN = "host-token-0123456789abcdef"
 QUICK = Timing(connect_seconds=5, answer_seconds=5, repeats=2, first_pause_seconds=0.01)
@@ -194,6 +194,14 @@ def test_throttling_is_waited_out(evalai, bundle):
     evalai.faults = [(429, {"detail": "throttled"}, {"Retry-After": "0"})]
     assert push_to(evalai, bundle).created == ["Challenge created successfully"]
     assert evalai.calls == ["fault 429", VALIDATE, CREATE]
+
+
+def test_a_server_that_asks_for_a_day_is_asked_again_within_a_minute(evalai, bundle, monkeypatch):
+    slept = []
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", slept.append)
+    evalai.faults = [(429, {"detail": "throttled"}, {"Retry-After": "86400"})]
+    assert push_to(evalai, bundle).created
+    assert slept == [60.0]
 
 
 def test_lasting_throttling_is_said(evalai, bundle):

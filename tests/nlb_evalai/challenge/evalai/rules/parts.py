@@ -10,10 +10,14 @@ from typing import Callable, List, NamedTuple
 import h5py
 import yaml
 
-from nlb_evalai.challenge.evalai.rules import ERROR, check_bundle
+from nlb_evalai.challenge.evalai.rules.finding import ERROR
+from nlb_evalai.challenge.evalai.rules.run import check_bundle
 
 CONFIG = "challenge_config.yaml"
 SCRIPT = "evaluation_script.zip"
+#: the quick ones of libyaml, where PyYAML was built with it
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class Parts:
@@ -24,13 +28,13 @@ class Parts:
             self.members = {name: archive.read(name) for name in archive.namelist()}
         with zipfile.ZipFile(io.BytesIO(self.members.pop(SCRIPT))) as archive:
             self.script = {name: archive.read(name) for name in archive.namelist()}
-        self.config = yaml.safe_load(self.members.pop(CONFIG))
+        self.config = yaml.load(self.members.pop(CONFIG), _LOADER)
         self.repeated = []
 
     def write(self, path: Path) -> Path:
         with zipfile.ZipFile(path, "w") as archive:
             if self.config is not None:
-                archive.writestr(CONFIG, yaml.dump(self.config, sort_keys=False))
+                archive.writestr(CONFIG, yaml.dump(self.config, Dumper=_DUMPER, sort_keys=False))
             if self.script is not None:
                 archive.writestr(SCRIPT, zipped(self.script))
             for name, content in [*self.members.items(), *self.repeated]:
@@ -94,13 +98,18 @@ class Table(List[Case]):
         return register
 
 
-def assert_found(case: Case, parts: Parts, folder: Path) -> None:
-    """Break the bundle, and expect that rule, and no other unless the change says so."""
+def write_broken(case: Case, parts: Parts, folder: Path) -> Path:
+    """Break the bundle and write it."""
     case.change(parts)
     path = parts.write(folder / "broken.zip")
     if hasattr(parts, "corrupt"):
         flip_a_byte(path, parts.corrupt)
-    findings = check_bundle(path)
+    return path
+
+
+def assert_found(case: Case, parts: Parts, folder: Path) -> None:
+    """Break the bundle, and expect that rule, and no other unless the change says so."""
+    findings = check_bundle(write_broken(case, parts, folder))
     expected = {case.code, *getattr(parts, "expected_too", ())}
     assert {finding.code for finding in findings} == expected
     (finding, *_) = [f for f in findings if f.code == case.code and case.where in f.location]

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nlb_evalai.challenge.evalai.bundle import BundleError, build_bundle, checkout_root
-from nlb_evalai.challenge.evalai.rules import ERROR, check_bundle, codes
+from nlb_evalai.challenge.evalai.rules.finding import ERROR
+from nlb_evalai.challenge.evalai.rules.registry import codes
+from nlb_evalai.challenge.evalai.rules.run import check_bundle
 from nlb_evalai.cli.bundle import bundle as bundle_command
 from tests.nlb_evalai.challenge.evalai.rules import (
     test_archive,

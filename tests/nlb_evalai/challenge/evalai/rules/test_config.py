@@ -7,7 +7,7 @@ import copy
 import pytest
 import yaml
 
-from nlb_evalai.challenge.evalai.rules import WARNING
+from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from tests.nlb_evalai.challenge.evalai.rules.parts import (
     CONFIG,
     Table,

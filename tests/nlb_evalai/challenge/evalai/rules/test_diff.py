@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nlb_evalai.challenge.evalai.rules import check_bundle
+from nlb_evalai.challenge.evalai.rules.run import check_bundle
 
 
 def relabel(parts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nlb_evalai.challenge.evalai.rules import WARNING
+from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from tests.nlb_evalai.challenge.evalai.rules.parts import SCRIPT, Table, assert_found
 
 TABLE = Table()
@@ -43,7 +43,7 @@ def requirements_in_a_folder(parts):
 
 @TABLE.case("script-modules", "metrics/odd.py:1", "absolute imports of siblings fail")
 def absolute_import(parts):
-    parts.script["metrics/odd.py"] = b"import suite\n"
+    parts.script["metrics/odd.py"] = b"import scoring\n"
 
 
 @TABLE.case("script-modules", "metrics/odd.py", "not Python 3.9")

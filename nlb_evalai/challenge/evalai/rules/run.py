@@ -1,0 +1,65 @@
+"""All rules, applied to one bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Optional
+
+from evaluation_script.suites import DEFAULT_SUITE, Suite
+from nlb_evalai.challenge.evalai.rules import (  # noqa: F401 - importing them registers the rules
+    archive,
+    boards,
+    config,
+    pages,
+    script,
+    truth,
+)
+from nlb_evalai.challenge.evalai.rules.contents import Bundle, Unreadable
+from nlb_evalai.challenge.evalai.rules.diff import diff_bundles
+from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding
+from nlb_evalai.challenge.evalai.rules.registry import checks
+from nlb_evalai.errors import ProblemsError
+
+
+class BundleCheckError(ProblemsError):
+    """EvalAI would refuse this bundle, or trip over it; lists why."""
+
+    def __init__(self, bundle: Path, errors: List[Finding]) -> None:
+        super().__init__(f"{bundle}: not fit for EvalAI,", [str(one) for one in errors], "error")
+
+
+def check_bundle(
+    path: Path, old: Optional[Path] = None, suite: Suite = DEFAULT_SUITE
+) -> List[Finding]:
+    """Check a challenge zip.
+
+    Parameters
+    ----------
+    path : Path
+    old : Path, optional
+        The bundle of the live challenge that this one is to update.
+    suite : Suite
+        What the evaluation script scores.
+
+    Returns
+    -------
+    list of Finding
+        Errors first; empty for a bundle without fault.
+    """
+    try:
+        with Bundle(path, suite) as bundle:
+            found = [finding for check in checks() for finding in check(bundle)]
+            if old is not None:
+                found += _compare(old, bundle)
+    except Unreadable as error:
+        found = [error.finding]
+    return sorted(dict.fromkeys(found), key=lambda finding: finding.severity != ERROR)
+
+
+def _compare(old: Path, bundle: Bundle) -> List[Finding]:
+    try:
+        with Bundle(old, bundle.suite) as before:
+            return diff_bundles(before, bundle)
+    except Unreadable as error:
+        finding = error.finding
+        return [Finding(finding.code, ERROR, f"{old}: {finding.location}", finding.message)]

@@ -1,0 +1,283 @@
+"""A location becomes a file on this machine: within limits, and resumed where it is cut off.
+
+What strangers name is fetched from the web alone (:func:`fetch`); a path or an object in S3 is
+what the person at the command line names (:func:`fetched`, :func:`objects_below`).
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from urllib.parse import urlsplit
+
+import requests
+
+from evaluation_script import storage
+from evaluation_script.files import is_disk_full
+from nlb_evalai.errors import ToolError
+from nlb_evalai.web.http import Bearer, Timing, open_session, reason, without_query
+
+#: the largest submission taken, unless told otherwise
+MAX_BYTES = 2_000_000_000
+_PIECE_BYTES = 1 << 16
+
+
+class FetchError(ToolError):
+    """A submitted file cannot be had now; a later try may succeed.
+
+    Fit for the participant: no message holds a query string, which may be a secret.
+    """
+
+
+class FileRefused(FetchError):
+    """A submitted file will not be taken, now or later."""
+
+
+def disk_trouble(error: OSError) -> FetchError:
+    """What to tell the participant of a failure to write."""
+    if is_disk_full(error):
+        return FileRefused(
+            "the server ran out of disk space while it fetched your file; the organizers must "
+            "mend it, then please submit again"
+        )
+    return FetchError(f"the submitted file could not be stored: {type(error).__name__}")
+
+
+@contextmanager
+def fetched(location: str, max_bytes: int = MAX_BYTES) -> Iterator[Path]:
+    """The file at a path, an ``s3://`` address or a URL; a download is deleted afterwards.
+
+    Raises
+    ------
+    FetchError
+        If it cannot be had; FileRefused if that will not change. A path is not looked at.
+    """
+    if "://" not in location:
+        yield Path(location)
+        return
+    with tempfile.TemporaryDirectory(prefix="nlb-submission-") as folder:
+        path = Path(folder) / "submission.h5"
+        try:
+            if location.startswith("s3://"):
+                _fetch_object(location, path, max_bytes)
+            elif location.startswith(("http://", "https://")):
+                fetch(location, path, max_bytes=max_bytes)
+            else:
+                raise FetchError("expected a path, s3:// or http(s)://")
+        except FetchError as error:
+            raise type(error)(f"{without_query(location)}: {error}") from None
+        yield path
+
+
+# -- S3 ------------------------------------------------------------------------------------------
+
+
+class Object(NamedTuple):
+    """An object in S3.
+
+    ``below``: its key after the last slash of the prefix that was asked for. ``version`` changes
+    with its content.
+    """
+
+    below: str
+    location: str
+    version: str
+
+
+def objects_below(location: str) -> List[Object]:
+    """The objects whose address starts with ``s3://bucket/prefix``.
+
+    Raises
+    ------
+    FetchError
+        If they cannot be listed.
+    """
+    bucket, prefix = _bucket_and_key(location)
+    start = prefix.rfind("/") + 1
+    with _s3() as s3:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [
+            Object(
+                item["Key"][start:].lstrip("/"),
+                f"s3://{bucket}/{item['Key']}",
+                f"{item['ETag']} {item['Size']}",
+            )
+            for page in pages
+            for item in page.get("Contents", ())
+        ]
+
+
+def _fetch_object(location: str, path: Path, max_bytes: int) -> None:
+    """An object to disk; what is cut off goes on where it was, part by part, in boto3."""
+    bucket, key = _bucket_and_key(location)
+    with _s3() as s3, path.open("wb") as file:
+        # A GET, not a HEAD: only a GET's answer says what is wrong.
+        found = s3.get_object(Bucket=bucket, Key=key)
+        found["Body"].close()
+        size = found["ContentLength"]
+        if size > max_bytes:
+            raise _too_large(size, max_bytes)
+        try:
+            if size:  # of nothing, no store gives a part
+                s3.download_fileobj(bucket, key, file)
+        except OSError as error:
+            raise disk_trouble(error) from None
+
+
+@contextmanager
+def _s3() -> Iterator[Any]:
+    try:
+        with storage.client() as s3:
+            yield s3
+    except storage.faults() as error:
+        raise FetchError(storage.explain(error)) from None
+
+
+def _bucket_and_key(location: str) -> Tuple[str, str]:
+    bucket, _, key = location[len("s3://") :].partition("/")
+    return bucket, key
+
+
+# -- the web -------------------------------------------------------------------------------------
+
+
+def fetch(
+    url: str,
+    path: Path,
+    *,
+    max_bytes: int,
+    beat: Callable[[], None] = lambda: None,
+    timing: Optional[Timing] = None,
+) -> int:
+    """Stream a file to disk; no credentials go with the request.
+
+    Parameters
+    ----------
+    url : str
+        http or https; never logged with its query.
+    path : Path
+        Where to write.
+    max_bytes : int
+        The largest size taken.
+    beat : callable
+        Called for each piece; what it raises ends the transfer.
+    timing : Timing, optional
+        Time-outs, how many tries in a row may bring nothing, and the pause before the second,
+        which doubles with each of them.
+
+    Returns
+    -------
+    int
+        Bytes written.
+
+    Raises
+    ------
+    FileRefused
+        If the file is too large, or the disk is full.
+    FetchError
+        If it cannot be had now.
+    """
+    timing = timing or Timing()
+    try:
+        if urlsplit(url).scheme in ("http", "https"):
+            return _fetch(url, path, max_bytes, beat, timing)
+    except ValueError:  # what is no address at all
+        pass
+    raise FetchError(f"the submitted file has no web address: {without_query(url)!r}")
+
+
+def _fetch(url: str, path: Path, max_bytes: int, beat: Callable[[], None], timing: Timing) -> int:
+    transfer = _Transfer(url, max_bytes, beat, timing)
+    barren = 0
+    with open_session(Bearer()) as session, path.open("wb") as file:
+        session.headers["Accept-Encoding"] = "identity"
+        while True:
+            before = file.tell()
+            try:
+                if transfer.run(session, file):
+                    return file.tell()
+                trouble = "it was cut off"
+            except requests.RequestException as error:
+                trouble = reason(error)
+            except OSError as error:
+                raise disk_trouble(error) from None
+            barren = 0 if file.tell() > before else barren + 1
+            if barren >= timing.repeats:
+                raise FetchError(f"the submitted file could not be fetched: {trouble}")
+            beat()
+            time.sleep(timing.first_pause_seconds * 2**barren / 2)
+
+
+class _Transfer:
+    """One file, over as many requests as it takes."""
+
+    def __init__(self, url: str, max_bytes: int, beat: Callable[[], None], timing: Timing) -> None:
+        self._url = url
+        self._max_bytes = max_bytes
+        self._beat = beat
+        self._timeouts = timing.timeouts
+        self._etag: Optional[str] = None
+
+    def run(self, session: requests.Session, file: BinaryIO) -> bool:
+        """Ask for what is missing and append it; whether the file is whole now."""
+        headers = {}
+        if file.tell():
+            headers["Range"] = f"bytes={file.tell()}-"
+            if self._etag:
+                headers["If-Range"] = self._etag
+        with session.get(
+            self._url, headers=headers, stream=True, timeout=self._timeouts
+        ) as response:
+            self._judge(response, file)
+            total = _total_bytes(response, file.tell())
+            if total is not None and total > self._max_bytes:
+                raise _too_large(total, self._max_bytes)
+            for piece in response.iter_content(_PIECE_BYTES):
+                if file.tell() + len(piece) > self._max_bytes:
+                    raise _too_large(None, self._max_bytes)
+                file.write(piece)
+                self._beat()
+        file.flush()
+        # A server that gives no length cannot tell a cut from an end; HDF5 will.
+        return total is None or file.tell() >= total
+
+    def _judge(self, response: requests.Response, file: BinaryIO) -> None:
+        """Raise on refusals; start over where the server cannot go on from a position."""
+        status = response.status_code
+        if status == 206:
+            found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+            if found and int(found.group(1)) == file.tell():
+                return
+        if status == 416 or status == 206:
+            self._restart(file)
+            raise requests.ConnectionError("the range does not fit")
+        if status == 429 or status >= 500:
+            raise requests.HTTPError(f"HTTP {status}")
+        if status != 200:
+            raise FetchError(f"the submitted file could not be fetched: HTTP {status}")
+        self._restart(file)
+        self._etag = response.headers.get("ETag")
+        if self._etag and self._etag.startswith("W/"):
+            self._etag = None  # no comparison byte by byte
+
+    @staticmethod
+    def _restart(file: BinaryIO) -> None:
+        file.seek(0)
+        file.truncate()
+
+
+def _too_large(total: Optional[int], max_bytes: int) -> FileRefused:
+    found = f"{total / 1e6:.1f} MB" if total is not None else "more"
+    return FileRefused(
+        f"the submitted file is too large: found {found}, expected at most {max_bytes / 1e6:.1f} MB"
+    )
+
+
+def _total_bytes(response: requests.Response, position: int) -> Optional[int]:
+    headers: Mapping[str, str] = response.headers
+    length = headers.get("Content-Length", "")
+    return position + int(length) if length.isdigit() else None

@@ -1,0 +1,78 @@
+"""Stores, receipts and bundles that an earlier version wrote are read like today's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from importlib import resources
+from pathlib import Path
+from typing import Any, Dict
+
+import jsonschema
+import pytest
+
+from tests.snapshot import compare, tools
+from tests.snapshot.entry import GOLDEN, OLD, command, evaluated, lasting, succeeded
+
+BUNDLE, SUBMISSION = OLD / "bundle.zip", OLD / "submission_val.h5"
+
+
+def read(name: str) -> Any:
+    return json.loads((OLD / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A copy: SQLite writes beside what it reads."""
+    return shutil.copyfile(OLD / "results.sqlite", tmp_path / "results.sqlite")
+
+
+def test_an_old_store_gives_the_award_and_report_of_a_new_one(store: Path, tmp_path: Path) -> None:
+    expected: Dict[str, Any] = json.loads((compare.SNAPSHOTS / "store.json").read_text("utf-8"))
+    found = {**tools.contents(store), **tools.made_of(store, tmp_path)}
+    found = json.loads(json.dumps(found))
+    assert list(compare.differences(found, expected)) == []
+
+
+def test_what_an_old_store_holds_is_not_scored_again(store: Path) -> None:
+    truth = ["--phase", "test", "--annotations", GOLDEN / "target_test.h5"]
+    before = tools.contents(store)
+    again = shutil.copyfile(GOLDEN / "submission_test_a.h5", store.with_name("1.h5"))
+    ran = succeeded("score", again, *truth, "--store", store, "--workers", 1)
+    assert "0 scored, 0 failed, 1 there already" in ran.out
+    assert tools.contents(store) == before
+
+
+def test_an_old_receipt_keeps_to_todays_schema() -> None:
+    schema = resources.files("nlb_evalai.submission").joinpath("receipt-1.json").read_text("utf-8")
+    jsonschema.Draft202012Validator(json.loads(schema)).validate(read("receipt.json"))
+
+
+def test_an_old_receipt_can_be_checked_with_its_files(tmp_path: Path) -> None:
+    """The truth of the old bundle and the old submission give the old receipt."""
+    with zipfile.ZipFile(BUNDLE) as archive:
+        truth = Path(archive.extract("annotations/val.h5", tmp_path))
+    found = evaluated(truth, SUBMISSION, "val", files=True)
+    expected = lasting(read("receipt.json"), files=True)
+    assert list(compare.differences(found["submission_metadata"], expected)) == []
+    result = {split: scores for row in read("result.json") for split, scores in row.items()}
+    assert list(compare.differences(found["result"], result)) == []
+
+
+def test_an_old_bundle_is_fit_and_runs_with_its_own_scorer(tmp_path: Path) -> None:
+    ran = command("bundle", "check", BUNDLE, "--json")
+    assert ran.code == 0, ran.out
+    assert {finding["code"] for finding in json.loads(ran.out)["findings"]} == {"sample-truth"}
+    options = ["--bundle", BUNDLE, "--submission", SUBMISSION, "--phase", "val"]
+    succeeded("dry-run", *options, "--keep", tmp_path)
+    [kept] = (tmp_path / "val").iterdir()
+    found = json.loads((kept / "result.json").read_text(encoding="utf-8"))
+    assert list(compare.differences(found, read("result.json"))) == []
+
+
+def test_an_update_of_an_old_bundle_by_todays_is_compared(tmp_path: Path) -> None:
+    new = tmp_path / "new.zip"
+    succeeded("bundle", "build", "--out", new)
+    ran = command("bundle", "check", new, "--diff", BUNDLE, "--json")
+    assert [f for f in json.loads(ran.out)["findings"] if f["code"].startswith("live-")] == []
