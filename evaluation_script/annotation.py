@@ -183,6 +183,8 @@ def _layout(group: h5py.Group, dataset: Dataset, bin_width_ms: int) -> Layout:
             if axis is Axis.NEURONS:
                 totals.append(length)
             elif isinstance(axis, Axis):
+                if length == 0 and axis is not Axis.HELDOUT:
+                    raise ValueError(f"{group.name}/{array.name} has no {axis.value}")
                 sizes.setdefault(axis, length)
     heldout = sizes[Axis.HELDOUT]
     assert heldout is not None

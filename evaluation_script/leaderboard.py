@@ -11,11 +11,45 @@ from .text import plural
 SUBMISSION_RESULT_SCHEMA = "nlb-evalai/submission-result/1"
 
 
+#: the error bar of a score at the floor: it keeps a split complete, and wins no tie
+_ERROR_AT_FLOOR = 1.0
+
+
 def shown(value: float, phase: Phase) -> float:
-    """A number as the phase shows it: rounded where full precision would tell the truth."""
-    if phase.score_decimals is None:
-        return float(value)
-    return float(round(value, phase.score_decimals))
+    """A score as the phase shows it: no lower than its floor, and rounded.
+
+    Full precision, or a number without a lower bound, would tell hidden values.
+    """
+    if phase.score_floor is not None:
+        value = max(value, phase.score_floor)
+    return _rounded(value, phase.score_decimals)
+
+
+def is_below_floor(score: Score, phase: Phase) -> bool:
+    """Whether the phase shows less of a score than that it is low."""
+    return phase.score_floor is not None and score.value < phase.score_floor
+
+
+def shown_error(score: Score, phase: Phase) -> Optional[float]:
+    """A score's error bar as the phase shows it; None if it has none."""
+    if score.standard_error is None:
+        return None
+    if is_below_floor(score, phase):
+        return _ERROR_AT_FLOOR
+    return _rounded(score.standard_error, phase.error_decimals)
+
+
+def _rounded(value: float, decimals: Optional[int]) -> float:
+    rounded = float(value if decimals is None else round(value, decimals))
+    return rounded + 0.0  # -0.0 becomes 0.0
+
+
+def _in_words(score: Score, phase: Phase) -> str:
+    if is_below_floor(score, phase):
+        return f"below {phase.score_floor:g}"
+    decimals = 4 if phase.score_decimals is None else phase.score_decimals
+    # rounding for display may bring a -0.0 back
+    return f"{_rounded(shown(score.value, phase), decimals):.{decimals}f}"
 
 
 def _rows(
@@ -58,12 +92,13 @@ def errors(card: Scorecard, suite: Suite) -> List[Dict[str, Dict[str, float]]]:
     bars = []
     for split, _, cells in _rows(card, suite):
         values = {
-            f"error_{dataset.label(metric)}": shown(score.standard_error, phase)
+            f"error_{dataset.label(metric)}": shown_error(score, phase)
             for dataset, metric, score in cells
-            if score is not None and score.standard_error is not None
+            if score is not None
         }
-        if len(values) == len(cells):
-            bars.append({split: values})
+        finite = {label: value for label, value in values.items() if value is not None}
+        if len(finite) == len(cells):
+            bars.append({split: finite})
     return bars
 
 
@@ -83,27 +118,26 @@ def submission_result(card: Scorecard, suite: Suite) -> Dict[str, Any]:
     }
 
 
-def _scores(group: GroupScores, phase: Phase) -> Dict[str, Dict[str, Optional[float]]]:
-    return {
-        key: {
+def _scores(group: GroupScores, phase: Phase) -> Dict[str, Dict[str, Any]]:
+    found: Dict[str, Dict[str, Any]] = {}
+    for key, score in group.scores.items():
+        found[key] = {
             "value": shown(score.value, phase),
-            "standard_error": None
-            if score.standard_error is None
-            else shown(score.standard_error, phase),
+            "standard_error": shown_error(score, phase),
         }
-        for key, score in group.scores.items()
-    }
+        if is_below_floor(score, phase):
+            found[key]["remark"] = _in_words(score, phase)
+    return found
 
 
 def text(card: Scorecard, suite: Suite) -> str:
     """The same in brief, for stdout."""
     phase = suite.phase(card.phase)
-    decimals = 4 if phase.score_decimals is None else phase.score_decimals
     groups = card.groups.values()
     lines = [f"{suite.title}, phase {card.phase}: {plural(len(groups), 'group')} scored"]
     for group in groups:
         scores = "  ".join(
-            f"{key} {shown(score.value, phase):.{decimals}f}" for key, score in group.scores.items()
+            f"{key} {_in_words(score, phase)}" for key, score in group.scores.items()
         )
         lines.append(f"  {group.group:20} {scores}")
     remarks = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any, Dict, Optional
 
 from . import leaderboard
@@ -13,6 +14,28 @@ from .scoring import score
 from .suites import Suite, find
 
 logger = logging.getLogger(__name__)
+
+
+class _HostsStream(logging.StreamHandler):
+    """Writes to the process's own stderr, which hosts read, and never to what a caller put there.
+
+    While ``evaluate`` runs EvalAI sends ``sys.stderr`` to the participant, and its own settings for
+    ``logging`` lead nowhere that a host can look.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.__stderr__
+        if self.stream is not None:
+            super().emit(record)
+
+
+def _log_for_host() -> None:
+    """Give the package's loggers a way to the host, unless this process has configured one."""
+    package = logging.getLogger(__package__)
+    if not package.handlers:
+        handler = _HostsStream()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        package.addHandler(handler)
 
 
 def evaluate(
@@ -45,9 +68,12 @@ def evaluate(
     EvaluationError
         With a message fit for the participant; the traceback shows this frame alone.
     """
+    _log_for_host()
     failure: Optional[EvaluationError] = None
     try:
-        card = score(test_annotation_file, user_submission_file, phase_codename)
+        card = score(
+            test_annotation_file, user_submission_file, phase_codename, for_participant=True
+        )
         suite = find(card.suite)
         answer = _answer(card, suite)
     except EvaluationError as error:

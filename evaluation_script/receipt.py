@@ -24,6 +24,7 @@ def make_receipt(
     phase: str,
     groups: Mapping[str, GroupScores],
     files: Mapping[str, Mapping[str, Any]],
+    rates: Mapping[str, Mapping[str, int]],
     seconds: float,
     reader_peak_bytes: int,
 ) -> Dict[str, Any]:
@@ -33,6 +34,8 @@ def make_receipt(
     ----------
     files : mapping
         ``submission`` and ``ground_truth``, each with ``sha256`` and ``bytes``.
+    rates : mapping
+        Numbers of exact zeros, tiny and huge rates by array, where there are any.
     seconds : float
         Wall time of the whole scoring.
     reader_peak_bytes : int
@@ -45,6 +48,7 @@ def make_receipt(
         "phase": phase,
         "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "files": {name: dict(facts) for name, facts in files.items()},
+        "rates": {name: dict(counts) for name, counts in rates.items()},
         "groups": {name: _group(scores) for name, scores in groups.items()},
         "seconds": round(seconds, 3),
         "peak_memory_mib": {

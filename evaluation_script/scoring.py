@@ -112,6 +112,7 @@ def score(
     phase_codename: str,
     *,
     suite: Optional[Suite] = None,
+    for_participant: bool = False,
     limits: Optional[Limits] = None,
     progress: Optional[Progress] = None,
 ) -> Scorecard:
@@ -124,6 +125,9 @@ def score(
     phase_codename : str
     suite : Suite, optional
         Left out, the truth says of which suite it is.
+    for_participant : bool
+        Whether a participant asks, and not a host who scores again: only then positive rates below
+        the phase's ``smallest_rate`` are refused. The scores are the same.
     limits : Limits, optional
         What reading the submission may cost.
     progress : callable, optional
@@ -149,7 +153,12 @@ def score(
         phase = _phase(suite, phase_codename)
         with ReaderProcess(upload.descriptor, limits) as reader:
             inspection = inspect(reader, suite, annotation.layouts)
-            audit = ValueAudit(phase.nan_where_unscored, inspection.not_negative)
+            audit = ValueAudit(
+                phase.nan_where_unscored,
+                inspection.not_negative,
+                smallest_rate=phase.smallest_rate,
+                refuse_tiny=for_participant,
+            )
             groups = _score_groups(reader, annotation, inspection, audit, progress)
             reader_peak_bytes = reader.peak_bytes
         if audit.problems:
@@ -163,6 +172,7 @@ def score(
         phase.codename,
         groups,
         files,
+        audit.counts(),
         time.perf_counter() - started,
         reader_peak_bytes,
     )

@@ -48,18 +48,20 @@ def bits_per_spike(rates: np.ndarray, spikes: np.ndarray) -> float:
     Returns
     -------
     float
-        0 is the mean-rate model; higher is better. -inf or NaN if there is no spike.
+        0 is the mean-rate model; higher is better.
 
     Raises
     ------
     ValueError
-        If shapes differ, or a scored rate is negative or not finite.
+        If shapes differ, a scored rate is negative or not finite, or there is no spike to predict.
 
     References
     ----------
     Pei, Ye et al. 2021, arXiv:2109.04463, section 3.
     """
     check_scored(rates, spikes)
+    if not np.nansum(spikes) > 0:
+        raise ValueError("there is no spike to predict")
     metric = CoSmoothing({SPIKES.name: spikes})
     metric.add(rates, spikes)
     return metric.compute()

@@ -40,6 +40,10 @@ class PsthMatch(Metric):
     @classmethod
     def unfit(cls, truth: Mapping[str, Any]) -> Optional[str]:
         psth, jitter = truth[PSTH.name], truth[JITTER.name]
+        members = np.concatenate([np.empty(0, np.intp), *truth[CONDITIONS.name]])
+        twice = np.flatnonzero(np.bincount(members) > 1)
+        if twice.size:
+            return f"trial {twice[0]} is in two conditions"
         rows = 0
         for condition, trials in enumerate(truth[CONDITIONS.name]):
             if trials.size == 0:

@@ -89,6 +89,9 @@ class _RidgeSearch:
             _penalty_scores(total - fold, fold, fold_total, self._n_outputs)
             for fold, fold_total in zip(self._moments, self._fold_total)
         ]
+        if self._edges[-1] < 2 * N_FOLDS:
+            # R2 of a fold of one row is undefined, and then scikit-learn takes the first penalty.
+            scores = [np.full(len(PENALTIES), np.nan)]
         self.cv_scores = np.mean(scores, axis=0)
         best = int(np.argmax(np.nan_to_num(self.cv_scores, nan=-np.inf)))
         self.penalty = float(PENALTIES[best])

@@ -16,6 +16,8 @@ from .plan import Block
 
 #: spikes per bin; far beyond any neuron, and where sums of squares still keep their digits
 MAX_RATE = 1e6
+#: no neuron fires so often; what lies beyond is scored, and counted for the host
+HUGE_RATE = 1e3
 
 #: tells where metrics use a block's held-in and held-out rates
 Where = Callable[[Block], Sequence[np.ndarray]]
@@ -33,6 +35,9 @@ class _Tally:
     overlooked: int = 0
     too_large: int = 0
     first_too_large: Optional[Tuple[int, ...]] = None
+    huge: int = 0
+    tiny: int = 0
+    first_tiny: Optional[Tuple[int, ...]] = None
 
 
 class ValueAudit:
@@ -42,13 +47,26 @@ class ValueAudit:
     ----------
     nan_where_unscored : bool
         Whether NaN may stand in bins that no metric uses.
+    smallest_rate : float, optional
+        Positive rates below it are counted, in arrays that must not be negative.
+    refuse_tiny : bool
+        Whether such a rate is a fault of the submission.
     not_negative : collection of str
         The arrays, as ``group/name``, in which a negative rate is a fault.
     """
 
-    def __init__(self, nan_where_unscored: bool, not_negative: Collection[str]) -> None:
+    def __init__(
+        self,
+        nan_where_unscored: bool,
+        not_negative: Collection[str],
+        *,
+        smallest_rate: Optional[float] = None,
+        refuse_tiny: bool = False,
+    ) -> None:
         self.nan_where_unscored = nan_where_unscored
         self.not_negative = not_negative
+        self.smallest_rate = smallest_rate
+        self.refuse_tiny = refuse_tiny
         self._tallies: Dict[str, _Tally] = {}
 
     def passes(self, block: Block, values: Sequence[np.ndarray], used: Where) -> bool:
@@ -81,7 +99,8 @@ class ValueAudit:
         tally = self._tallies.setdefault(part.path, _Tally())
         # As Python's floats: numpy would compare in float16, where the limit itself is infinite.
         lowest, highest = float(values.min()), float(values.max())
-        if lowest > 0 and highest <= MAX_RATE:
+        smallest = self._smallest(part, values.dtype)
+        if lowest > 0 and lowest >= smallest and highest <= HUGE_RATE:
             return True
         not_finite = ~np.isfinite(values)
         if required is not None and self.nan_where_unscored:
@@ -102,10 +121,24 @@ class ValueAudit:
         if where.size:
             tally.negative += where.size
             tally.first_negative = tally.first_negative or _index(part, values, where[0])
+        where = np.flatnonzero((values > 0) & (values < smallest))
+        if where.size:
+            tally.tiny += where.size
+            tally.first_tiny = tally.first_tiny or _index(part, values, where[0])
+            if self.refuse_tiny:
+                return False
         tally.zeros += int(np.count_nonzero(values == 0))
+        tally.huge += int(np.count_nonzero((values > HUGE_RATE) | (values < -HUGE_RATE)))
         if too_large.any() or not_finite.any():
             return False
         return not (negative.any() and part.path in self.not_negative)
+
+    def _smallest(self, part: TrialRange, dtype: np.dtype) -> float:
+        """The smallest positive rate, as the array's own numbers can hold it."""
+        if self.smallest_rate is None or part.path not in self.not_negative or dtype.kind != "f":
+            return 0.0
+        # 1e-9 in single precision is a little less than 1e-9
+        return float(dtype.type(self.smallest_rate))
 
     @property
     def problems(self) -> List[str]:
@@ -131,7 +164,24 @@ class ValueAudit:
                     f"{path}: {tally.negative} negative rates, first at {where}; "
                     "rates that predict spikes must be >= 0"
                 )
+            if tally.tiny and self.refuse_tiny:
+                problems.append(
+                    f"{path}: {tally.tiny} positive rates below {self.smallest_rate:g}, first at "
+                    f"{_words(tally.first_tiny)}; raise them before you write the file: "
+                    f"rates = np.maximum(rates, {self.smallest_rate:g})"
+                )
         return problems
+
+    def counts(self) -> Dict[str, Dict[str, int]]:
+        """Exact zeros, tiny and huge rates by array (``group/name``), where there are any.
+
+        Many of them are no model's: somebody may be asking for hidden values.
+        """
+        found = {
+            path: {"zeros": tally.zeros, "tiny": tally.tiny, "huge": tally.huge}
+            for path, tally in self._tallies.items()
+        }
+        return {path: counts for path, counts in found.items() if any(counts.values())}
 
     @property
     def notes(self) -> List[str]:

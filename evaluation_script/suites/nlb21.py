@@ -27,7 +27,7 @@ from .session import (
 from .suite import Dataset, Phase, Published, Simulation, Suite
 
 #: Counts up whenever a published number could change; kept in every receipt.
-RULES_VERSION = "1.0"
+RULES_VERSION = "1.1"
 
 _PAPER = "Pei, Ye et al. 2021, arXiv:2109.04463"
 _PREMOTOR = "Dorsal premotor and primary motor cortex"
@@ -78,6 +78,9 @@ SUITE = Suite(
             eval_split="test",
             truth_is_public=False,
             score_decimals=4,
+            error_decimals=3,
+            score_floor=-1.0,
+            smallest_rate=1e-9,
             nan_where_unscored=False,
             # as the reference does where the eval split is "test", and there only
             psth_beyond=True,

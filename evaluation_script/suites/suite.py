@@ -119,10 +119,15 @@ class Dataset:
 class Phase:
     """A phase of the challenge: what models train on, what they predict, who knows the truth.
 
-    ``score_decimals`` rounds what participants see (None: full precision).
-    ``nan_where_unscored`` allows NaN rates in bins that no metric uses; it must be off
-    where the truth is hidden, or participants could probe for those bins. ``psth_beyond``: the
-    PSTHs average over all trials but those of split ``none``, not over the phase's alone.
+    What hidden truth may say: ``score_decimals`` and ``error_decimals`` round what participants see
+    (None: full precision), ``score_floor`` is the least score that they see, and positive rates
+    below ``smallest_rate`` are refused where a metric scores by likelihood. A metric that is
+    unbounded below, or moves in its last digit by a rate of 1e-300, would else tell hidden values.
+    ``nan_where_unscored`` allows NaN rates in bins that no metric uses; it must be off where the
+    truth is hidden, or participants could probe for those bins.
+
+    ``psth_beyond``: the PSTHs average over all trials but those of split ``none``, not over the
+    phase's alone.
     """
 
     codename: str
@@ -132,6 +137,9 @@ class Phase:
     truth_is_public: bool
     score_decimals: Optional[int]
     nan_where_unscored: bool
+    error_decimals: Optional[int] = None
+    score_floor: Optional[float] = None
+    smallest_rate: Optional[float] = None
     psth_beyond: bool = False
 
 
@@ -281,3 +289,6 @@ def _faults(suite: Suite) -> Iterator[str]:
     for phase in suite.phases:
         if phase.nan_where_unscored and not phase.truth_is_public:
             yield f"{phase.codename}: NaN tells about hidden truth: nan_where_unscored must be off"
+        limits = (phase.score_decimals, phase.error_decimals, phase.score_floor)
+        if phase.truth_is_public and (*limits, phase.smallest_rate) != (None,) * 4:
+            yield f"{phase.codename}: its truth is public, so its scores have nothing to hide"

@@ -43,8 +43,10 @@ def test_mean_rate_scores_zero_and_truth_beats_it() -> None:
     assert bits_per_spike(rates, spikes) > 0.1
 
 
-def test_without_any_spike_bits_per_spike_is_not_finite() -> None:
-    assert not np.isfinite(bits_per_spike(np.full((2, 3, 1), 0.1), np.zeros((2, 3, 1))))
+@pytest.mark.parametrize("count", [0.0, np.nan])
+def test_without_any_spike_there_are_no_bits_per_spike(count: float) -> None:
+    with pytest.raises(ValueError, match="there is no spike to predict"):
+        bits_per_spike(np.full((2, 3, 1), 0.1), np.full((2, 3, 1), count))
 
 
 @pytest.mark.parametrize("function", [bits_per_spike, neg_log_likelihood])
