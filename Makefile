@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle pages bench bench-ground-truth fuzz clean
+.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle pages bench bench-ground-truth leak fuzz clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -41,6 +41,9 @@ test-browser: $(VENV)/.dev  ## open the report in headless Chromium (installed w
 
 bench-batch: $(VENV)/.dev  ## throughput of one and of two pinned workers
 	$(BIN)/python benchmarks/batch.py
+
+leak: $(VENV)/.dev  ## what submissions can find out about hidden truth, attack by attack
+	$(BIN)/python benchmarks/leak.py
 
 fuzz: $(VENV)/.dev  ## two thousand mutated submissions, each score held against the reference
 	$(BIN)/python -m tests.fuzz --count 2000

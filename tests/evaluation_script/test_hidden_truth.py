@@ -169,3 +169,22 @@ def test_what_is_wrong_with_truth_reaches_the_host_and_not_the_participant(
     assert finished.stderr.count("secret-place.h5: [Errno 2]") == 2
     assert "secret-place" not in finished.stdout
     assert "The organizers must mend it" in finished.stdout
+
+
+def test_the_attacks_find_less_than_where_scores_are_merely_rounded() -> None:
+    finished = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "leak.py"), "--submissions", "4"],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line.strip("| ").split(" | ") for line in finished.stdout.splitlines()[2:]]
+    found = {attack: (before, after) for attack, before, after in rows}
+    assert found["spikes, by the digits of its error bar"][1].startswith("nothing")
+    before, after = (
+        float(text.split()[1]) for text in found["a velocity, by vel R2 (3 submissions)"]
+    )
+    assert before < 1e-5 < 1e-4 < after
+    before, after = map(int, found["set-go intervals: bins asked in one submission"])
+    assert after < before
