@@ -125,7 +125,7 @@ SUITE = Suite(
                 n_heldout=32,
                 n_train={"val": 810, "test": 1080},
                 n_eval={"val": 270, "test": 272},
-                source=_PAPER,
+                source="DANDI 000129 (the paper's table says 271 test trials)",
             ),
             session=SessionRules(train_window=_RTT_SEGMENT, eval_window=_RTT_SEGMENT),
             simulation=Simulation(
@@ -180,11 +180,12 @@ SUITE = Suite(
             behavior=TrialBehavior(("is_eye", "theta", "is_short", "ts", "tp"), "is_outlier"),
             dandiset="000130",
             published=Published(
-                n_heldin=45,
-                n_heldout=15,
-                n_train={"val": 741, "test": 989},
-                n_eval={"val": 248, "test": 252},
-                source=_PAPER,
+                n_heldin=40,
+                n_heldout=14,
+                # how the 1006 trials are split into train and val stands in the recording alone
+                n_train={"test": 1006},
+                n_eval={"test": 283},
+                source="DANDI 000130, sub-Haydn (version 0.220113 and later)",
             ),
             session=SessionRules(
                 train_window=Window("go_time", -1500, 0, allow_overlap=True),
@@ -201,7 +202,11 @@ SUITE = Suite(
                 ),
             ),
             simulation=Simulation(
-                {"train": 48, "val": 58, "test": 60}, conditions=(16, 40), variability=0.1
+                {"train": 48, "val": 58, "test": 60},
+                conditions=(16, 40),
+                variability=0.1,
+                # simulated figures: the real split is not published
+                full={"train": 754, "val": 252},
             ),
             kernel_sd_ms=60,
         ),
