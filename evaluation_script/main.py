@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Dict, Optional
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, Optional
 
 from . import leaderboard
 from .errors import EvaluationError, InternalError
@@ -29,13 +30,21 @@ class _HostsStream(logging.StreamHandler):
             super().emit(record)
 
 
-def _log_for_host() -> None:
-    """Give the package's loggers a way to the host, unless this process has configured one."""
+@contextmanager
+def _hosts_log() -> Iterator[None]:
+    """For this call, give the package's loggers a way to the host, unless they have one."""
     package = logging.getLogger(__package__)
-    if not package.handlers:
-        handler = _HostsStream()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        package.addHandler(handler)
+    handler = _HostsStream()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    # A call that overlaps has a handler of its own; a line said twice is better than one lost.
+    if not all(isinstance(one, _HostsStream) for one in package.handlers):
+        yield
+        return
+    package.addHandler(handler)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
 
 
 def evaluate(
@@ -68,22 +77,22 @@ def evaluate(
     EvaluationError
         With a message fit for the participant; the traceback shows this frame alone.
     """
-    _log_for_host()
     failure: Optional[EvaluationError] = None
-    try:
-        card = score(
-            test_annotation_file, user_submission_file, phase_codename, for_participant=True
-        )
-        suite = find(card.suite)
-        answer = _answer(card, suite)
-    except EvaluationError as error:
-        failure = error
-    except Exception:
-        logger.exception("scoring failed")
-        failure = InternalError(
-            "scoring failed by a fault of the server, not of your file; the organizers find "
-            "the details in their log: please tell them"
-        )
+    with _hosts_log():
+        try:
+            card = score(
+                test_annotation_file, user_submission_file, phase_codename, for_participant=True
+            )
+            suite = find(card.suite)
+            answer = _answer(card, suite)
+        except EvaluationError as error:
+            failure = error
+        except Exception:
+            logger.exception("scoring failed")
+            failure = InternalError(
+                "scoring failed by a fault of the server, not of your file; the organizers find "
+                "the details in their log: please tell them"
+            )
     if failure is not None:
         raise failure.with_traceback(None) from None
     print(leaderboard.text(card, suite))  # noqa: T201 - participants read stdout
