@@ -17,8 +17,9 @@ from .files import file_identity, file_sha256
 from .metrics import Metric
 from .storage import resolve
 from .submission.layout import Layout
-from .suites import DEFAULT, Dataset, MetricType, Suite, SuiteError, find
+from .suites import DEFAULT, Dataset, MetricType, Phase, Suite, SuiteError, find
 from .suites.session import SeriesBehavior
+from .suites.suite import PublishedTruth
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Annotation:
         self, path: Union[str, os.PathLike[str]], phase: str, suite: Optional[Suite] = None
     ) -> None:
         self._path = resolve(path, phase)
+        self._phase = phase
         try:
             self._identity = file_identity(self._path)
             self._file = h5py.File(self._path, "r")
@@ -113,6 +115,37 @@ class Annotation:
         if changed:
             raise host_error(f"{self._path} changed while it was in use")
         return {"sha256": digest, "bytes": n_bytes}
+
+    @property
+    def published(self) -> Optional[PublishedTruth]:
+        """The file with public truth that this one is, if it is one.
+
+        Raises
+        ------
+        AnnotationError
+            If the file cannot be read.
+        """
+        n_bytes = self._identity[2]
+        alike = [known for known in self.suite.published_truth if known.n_bytes == n_bytes]
+        if not alike:
+            return None
+        digest = self.facts()["sha256"]
+        return next((known for known in alike if known.sha256 == digest), None)
+
+    def phase(self) -> Phase:
+        """The phase, with nothing to hide where its truth is known to be public.
+
+        Everything that rounds, floors or refuses for secrecy asks here.
+
+        Raises
+        ------
+        KeyError
+            If the suite has no such phase.
+        AnnotationError
+            If the file cannot be read.
+        """
+        phase = self.suite.phase(self._phase)
+        return phase.with_public_truth() if self.published else phase
 
     def metrics(self, group: str) -> Tuple[Dict[str, Metric], Dict[str, str]]:
         """The metrics of a group with its truth taken in, ready for a submission.

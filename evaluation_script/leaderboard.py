@@ -70,7 +70,7 @@ def _rows(
 
 def results(card: Scorecard, suite: Suite) -> List[Dict[str, Dict[str, float]]]:
     """``result`` for EvalAI: one-key dicts by split codename, plain floats."""
-    phase = suite.phase(card.phase)
+    phase = card.phase
     return [
         {
             split: {
@@ -88,7 +88,7 @@ def errors(card: Scorecard, suite: Suite) -> List[Dict[str, Dict[str, float]]]:
 
     EvalAI breaks a leaderboard on a split with a gap, so such a split is not named.
     """
-    phase = suite.phase(card.phase)
+    phase = card.phase
     bars = []
     for split, _, cells in _rows(card, suite):
         values = {
@@ -104,12 +104,12 @@ def errors(card: Scorecard, suite: Suite) -> List[Dict[str, Dict[str, float]]]:
 
 def submission_result(card: Scorecard, suite: Suite) -> Dict[str, Any]:
     """What the participant can download: scores by dataset, and every remark in words."""
-    phase = suite.phase(card.phase)
+    phase = card.phase
     return {
         "schema": SUBMISSION_RESULT_SCHEMA,
         "suite": card.suite,
         "rules_version": suite.rules_version,
-        "phase": card.phase,
+        "phase": card.phase.codename,
         "scores": {name: _scores(group, phase) for name, group in card.groups.items()},
         "left_out": {
             name: dict(group.left_out) for name, group in card.groups.items() if group.left_out
@@ -132,9 +132,9 @@ def _scores(group: GroupScores, phase: Phase) -> Dict[str, Dict[str, Any]]:
 
 def text(card: Scorecard, suite: Suite) -> str:
     """The same in brief, for stdout."""
-    phase = suite.phase(card.phase)
+    phase = card.phase
     groups = card.groups.values()
-    lines = [f"{suite.title}, phase {card.phase}: {plural(len(groups), 'group')} scored"]
+    lines = [f"{suite.title}, phase {phase.codename}: {plural(len(groups), 'group')} scored"]
     for group in groups:
         scores = "  ".join(
             f"{key} {_in_words(score, phase)}" for key, score in group.scores.items()

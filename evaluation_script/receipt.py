@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import platform
 from datetime import datetime, timezone
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional
 
 import h5py
 import numpy as np
 
 from .reader.sandbox import peak_memory_bytes
 from .scorecard import GroupScores
-from .suites import Suite
+from .suites import Phase, Suite
 
 SCHEMA = "nlb-evalai/receipt/1"
 
 
 def make_receipt(
     suite: Suite,
-    phase: str,
+    phase: Phase,
+    published_truth: Optional[str],
     groups: Mapping[str, GroupScores],
     files: Mapping[str, Mapping[str, Any]],
     rates: Mapping[str, Mapping[str, int]],
@@ -32,6 +33,10 @@ def make_receipt(
 
     Parameters
     ----------
+    phase : Phase
+    published_truth : str, optional
+        The name of the public file that the truth is, so that a score on it is never taken for one
+        on hidden truth.
     files : mapping
         ``submission`` and ``ground_truth``, each with ``sha256`` and ``bytes``.
     rates : mapping
@@ -45,7 +50,11 @@ def make_receipt(
         "schema": SCHEMA,
         "suite": suite.name,
         "rules_version": suite.rules_version,
-        "phase": phase,
+        "phase": phase.codename,
+        "truth": {
+            "is_public": phase.truth_is_public,
+            "published_as": published_truth,
+        },
         "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "files": {name: dict(facts) for name, facts in files.items()},
         "rates": {name: dict(counts) for name, counts in rates.items()},

@@ -7,6 +7,8 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
+from .suites import Phase
+
 
 @dataclass(frozen=True)
 class Score:
@@ -38,11 +40,13 @@ class GroupScores:
 class Scorecard:
     """A scored submission.
 
+    ``phase`` has nothing to hide where the truth is public, whatever the suite says of the phase.
+
     ``notes`` are for the participant, ``receipt`` (docs/receipt.md) for the host.
     """
 
     suite: str
-    phase: str
+    phase: Phase
     groups: Dict[str, GroupScores] = field(default_factory=dict)
     notes: List[str] = field(default_factory=list)
     receipt: Dict[str, Any] = field(default_factory=dict)

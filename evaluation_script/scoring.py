@@ -150,7 +150,7 @@ def score(
         Annotation(test_annotation_file, phase_codename, suite) as annotation,
     ):
         suite = annotation.suite
-        phase = _phase(suite, phase_codename)
+        phase = _phase(annotation, phase_codename)
         with ReaderProcess(upload.descriptor, limits) as reader:
             inspection = inspect(reader, suite, annotation.layouts)
             audit = ValueAudit(
@@ -164,12 +164,14 @@ def score(
         if audit.problems:
             raise SubmissionError(audit.problems)
         upload.check_unchanged()
-        card = Scorecard(suite.name, phase.codename, groups)
+        card = Scorecard(suite.name, phase, groups)
+        published = annotation.published
         files = {"submission": upload.facts(), "ground_truth": annotation.facts()}
     card.notes = inspection.notes + audit.notes + leaderboard.board_notes(card, suite)
     card.receipt = make_receipt(
         suite,
-        phase.codename,
+        phase,
+        published.name if published else None,
         groups,
         files,
         audit.counts(),
@@ -179,11 +181,11 @@ def score(
     return card
 
 
-def _phase(suite: Suite, codename: str) -> Phase:
+def _phase(annotation: Annotation, codename: str) -> Phase:
     try:
-        return suite.phase(codename)
+        return annotation.phase()
     except KeyError:
-        logger.error("suite %s has no phase %r", suite.name, codename)
+        logger.error("suite %s has no phase %r", annotation.suite.name, codename)
         raise InternalError("this phase is not set up; the organizers must mend it") from None
 
 

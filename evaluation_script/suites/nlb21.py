@@ -24,7 +24,7 @@ from .session import (
     TrialBehavior,
     Window,
 )
-from .suite import Dataset, Phase, Published, Simulation, Suite
+from .suite import Dataset, Phase, Published, PublishedTruth, Simulation, Suite
 
 #: Counts up whenever a published number could change; kept in every receipt.
 RULES_VERSION = "1.1"
@@ -61,6 +61,17 @@ SUITE = Suite(
         "site": "https://neurallatents.github.io",
         "data": "https://neurallatents.github.io/datasets",
     },
+    published_truth=(
+        PublishedTruth(
+            name="eval_data_test.h5",
+            phase="test",
+            sha256="f2f434d30193251b58e6a693381fdd185c8fbc0e47d38f8810e65295bc42c865",
+            n_bytes=105_927_616,
+            since="2024",
+            address="https://media.githubusercontent.com/media/neurallatents/nlb_tools/main/"
+            "data/eval_data_test.h5",
+        ),
+    ),
     phases=(
         Phase(
             codename="val",

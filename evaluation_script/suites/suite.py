@@ -6,7 +6,7 @@ is code elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple, Type
 
 from ..metrics.base import Metric
@@ -142,6 +142,33 @@ class Phase:
     smallest_rate: Optional[float] = None
     psth_beyond: bool = False
 
+    def with_public_truth(self) -> Phase:
+        """The same phase where everybody can have its truth: there is nothing to hide."""
+        return replace(
+            self,
+            truth_is_public=True,
+            score_decimals=None,
+            error_decimals=None,
+            score_floor=None,
+            smallest_rate=None,
+            nan_where_unscored=True,
+        )
+
+
+@dataclass(frozen=True)
+class PublishedTruth:
+    """A file with the truth of a phase that is out for everybody to read.
+
+    ``since`` is the year; ``address`` is where it can be had.
+    """
+
+    name: str
+    phase: str
+    sha256: str
+    n_bytes: int
+    since: str
+    address: str
+
 
 class SuiteError(ValueError):
     """A suite contradicts itself; lists every fault."""
@@ -153,7 +180,8 @@ class Suite:
 
     ``bin_widths_ms`` are those of every dataset that names no others; ``ranked_bin_width_ms``
     counts for ranking and has no suffix in names. ``ranked_by`` orders the boards. ``links`` are
-    addresses by what is there (``paper``, ``code``, ``site``).
+    addresses by what is there (``paper``, ``code``, ``site``). ``published_truth`` are the files
+    with truth that is known to be public, whatever its phase says.
 
     Raises
     ------
@@ -170,6 +198,7 @@ class Suite:
     phases: Tuple[Phase, ...]
     datasets: Tuple[Dataset, ...]
     links: Mapping[str, str] = field(default_factory=dict)
+    published_truth: Tuple[PublishedTruth, ...] = ()
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))

@@ -64,7 +64,7 @@ def fill(path: Path) -> None:
     """A store with the scores above; Ants and Bees tie on mc_maze, nearly even on trials."""
     with Store(path, suite=DEFAULT_SUITE.name, write=True) as store:
         for name, (*_, scores) in ENTRIES.items():
-            card = Scorecard(DEFAULT_SUITE.name, "test")
+            card = Scorecard(DEFAULT_SUITE.name, DEFAULT_SUITE.phase("test"))
             for i, (dataset, value) in enumerate(scores.items()):
                 trials = value * 80 * np.log(2) + np.sin(np.arange(20) * (i + int(name)))
                 card.groups[dataset] = GroupScores(

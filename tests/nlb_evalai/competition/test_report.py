@@ -207,7 +207,7 @@ def test_a_private_entry_with_a_rank_hides_its_team_in_all_that_counts(scenario:
 
 def score_again(folder: Path, name: str, value: float, hashed: str) -> None:
     """Score an entry's mc_maze anew; under the hash that it had, its row is changed in place."""
-    card = Scorecard(DEFAULT_SUITE.name, "test")
+    card = Scorecard(DEFAULT_SUITE.name, DEFAULT_SUITE.phase("test"))
     card.groups["mc_maze"] = GroupScores("mc_maze", "mc_maze", 5, {"co-bps": Score(value, 0.01)})
     with Store(folder / "results.sqlite", suite=DEFAULT_SUITE.name, write=True) as store:
         store.add(Outcome(Source(name), SCORED, hashed, card), "test", "truth", "1.0")
