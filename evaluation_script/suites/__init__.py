@@ -2,17 +2,22 @@
 
 They are found when the package is imported, so that one that is broken shows at once. Ground truth
 says of which suite it is (root attribute ``suite``; without one it is of :data:`DEFAULT`).
+
+A suite that is known travels to another process as its name and, if it is one's own, the path of
+its file, which is loaded there.
 """
 
 from __future__ import annotations
 
+import copyreg
 import importlib
 import importlib.util
 import pkgutil
 import sys
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List, Optional, Tuple
 
+from ..files import file_identity
 from ..text import did_you_mean
 from .suite import Dataset, MetricType, Phase, Suite, SuiteError
 
@@ -20,6 +25,8 @@ from .suite import Dataset, MetricType, Phase, Suite, SuiteError
 DEFAULT = "nlb21"
 
 _known: Dict[str, Suite] = {}
+#: the suites of one's own: where each was loaded from, and the file's identity then
+_loaded: Dict[str, Tuple[Path, tuple]] = {}
 
 
 def _register(module: object) -> None:
@@ -59,7 +66,8 @@ def load(path: Path) -> Suite:
     """Take in a suite from a file of one's own, as the module of this folder that it will be.
 
     The file runs: it is code. It imports its metrics and dataclasses as the modules here do
-    (``from ..metrics import CoSmoothing``, ``from .suite import Suite``).
+    (``from ..metrics import CoSmoothing``, ``from .suite import Suite``). It runs once, as long as
+    it stays the same.
 
     Raises
     ------
@@ -73,6 +81,12 @@ def load(path: Path) -> Suite:
         raise SuiteError(f"{path}: found {path.name!r}, expected a Python file named NAME.py")
     if (Path(__file__).parent / path.name).exists() and path.stem in _known:
         return _same_file(path)
+    try:
+        here = path.resolve(), file_identity(path)
+    except OSError as error:
+        raise SuiteError(f"{path}: cannot be read: {error.strerror}") from None
+    if _loaded.get(path.stem) == here:
+        return _known[path.stem]
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -89,6 +103,7 @@ def load(path: Path) -> Suite:
     if suite.name != path.stem:
         raise SuiteError(f"{path}: its suite is called {suite.name!r}, expected {path.stem!r}")
     _register(module)
+    _loaded[suite.name] = here
     return suite
 
 
@@ -99,6 +114,19 @@ def _same_file(path: Path) -> Suite:
         raise SuiteError(f"{path}: {path.stem!r} is a suite of this package: take another name")
     return _known[path.stem]
 
+
+def _travels(suite: Suite) -> Any:
+    if _known.get(suite.name) is not suite:
+        return suite.__reduce_ex__(2)  # a changed copy, which no other process can find
+    file, _ = _loaded.get(suite.name, (None, ()))
+    return _arrived, (suite.name, file)
+
+
+def _arrived(name: str, file: Optional[Path]) -> Suite:
+    return find(name) if file is None else load(file)
+
+
+copyreg.pickle(Suite, _travels)  # type: ignore[arg-type]
 
 __all__ = [
     "DEFAULT", "DEFAULT_SUITE", "Dataset", "MetricType", "Phase", "Suite", "SuiteError",
