@@ -29,15 +29,10 @@ _known: Dict[str, Suite] = {}
 _loaded: Dict[str, Tuple[Path, tuple]] = {}
 
 
-def _register(module: object) -> None:
-    suite = getattr(module, "SUITE", None)
-    if isinstance(suite, Suite):
-        _known[suite.name] = suite
-
-
 for _found in pkgutil.iter_modules(__path__):
-    _register(importlib.import_module(f".{_found.name}", __name__))
-
+    _suite = getattr(importlib.import_module(f".{_found.name}", __name__), "SUITE", None)
+    if isinstance(_suite, Suite):
+        _known[_suite.name] = _suite
 
 #: that suite, which is also meant where none is named
 DEFAULT_SUITE = _known[DEFAULT]
@@ -79,37 +74,39 @@ def load(path: Path) -> Suite:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.stem.isidentifier():
         raise SuiteError(f"{path}: found {path.name!r}, expected a Python file named NAME.py")
-    if (Path(__file__).parent / path.name).exists() and path.stem in _known:
-        return _same_file(path)
-    try:
-        here = path.resolve(), file_identity(path)
-    except OSError as error:
-        raise SuiteError(f"{path}: cannot be read: {error.strerror}") from None
+    ours = Path(__file__).parent / path.name
+    if ours.exists():
+        return _same_file(path, ours)
+    here = path.resolve(), file_identity(path) if path.exists() else ()
     if _loaded.get(path.stem) == here:
         return _known[path.stem]
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules[name] = module  # where the classes that it defines are looked for
     try:
         spec.loader.exec_module(module)
-    except SuiteError:
-        del sys.modules[name]
-        raise
+        suite = _suite_of(module, path)
     except Exception as error:
         del sys.modules[name]
+        if isinstance(error, SuiteError):
+            raise
         raise SuiteError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
+    _known[suite.name], _loaded[suite.name] = suite, here
+    return suite
+
+
+def _suite_of(module: object, path: Path) -> Suite:
     suite = getattr(module, "SUITE", None)
     if not isinstance(suite, Suite):
         raise SuiteError(f"{path}: found no SUITE in it, expected SUITE = Suite(...)")
     if suite.name != path.stem:
         raise SuiteError(f"{path}: its suite is called {suite.name!r}, expected {path.stem!r}")
-    _register(module)
-    _loaded[suite.name] = here
     return suite
 
 
-def _same_file(path: Path) -> Suite:
-    """The suite of that name that is here already; another one under its name is refused."""
-    ours = Path(__file__).parent / path.name
+def _same_file(path: Path, ours: Path) -> Suite:
+    """The suite of that name that is here already; another file under its name is refused."""
+    if path.stem not in _known:
+        raise SuiteError(f"{path}: {path.stem!r} is a module of this package: take another name")
     if path.read_bytes() != ours.read_bytes():
         raise SuiteError(f"{path}: {path.stem!r} is a suite of this package: take another name")
     return _known[path.stem]
