@@ -6,7 +6,6 @@ from typing import Optional, Sequence
 
 from evaluation_script.text import listed, printable
 
-
 #: exit codes: what was looked at is not fit; it could not be looked at, or a command not be run
 NOT_FIT, NOT_SEEN = 1, 2
 

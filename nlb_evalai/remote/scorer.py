@@ -37,9 +37,7 @@ class Scorer:
         One of the host's own, which the truth is of: the process loads its file.
     """
 
-    def __init__(
-        self, max_seconds: float, log_json: bool, suite: Optional[Suite] = None
-    ) -> None:
+    def __init__(self, max_seconds: float, log_json: bool, suite: Optional[Suite] = None) -> None:
         self._suite = suite
         self._max_seconds = max_seconds
         self._log_json = log_json

@@ -219,8 +219,8 @@ def _board(
         if key not in chosen or exact > chosen[key][0]:
             chosen[key] = (exact, line)
     lines = [line for _, line in sorted(chosen.values(), key=lambda pair: (-pair[0], pair[1].name))]
-    key = suite.group(dataset, width)
-    return Board(dataset, width, is_ranked, main, dataset.metrics, lines, key)
+    group = suite.group(dataset, width)
+    return Board(dataset, width, is_ranked, main, dataset.metrics, lines, group)
 
 
 def _main_metric(dataset: Dataset, wanted: str) -> MetricType:
