@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, Callable, Optional, TypeVar
 
 import click
+import h5py
 
 from evaluation_script import suites
-from evaluation_script.annotation import Annotation
+from evaluation_script.annotation import Annotation, root_text
+from evaluation_script.storage import resolve
 from evaluation_script.suites import Phase, Suite, SuiteError
 from evaluation_script.text import did_you_mean
 from nlb_evalai.competition.store import Store
@@ -65,15 +67,21 @@ def phase_of(suite: Suite, codename: str) -> Phase:
 
 
 def suite_of_truth(truth: Path, phase: str, given: Optional[Suite]) -> Suite:
-    """The suite of a phase's ground truth, which must be the one that is given.
+    """The suite that a phase's ground truth is, or must be, of.
 
     Raises
     ------
     AnnotationError
-        If the truth cannot be used.
+        If the truth cannot be read, or is of an unknown suite.
     """
-    with Annotation(truth, phase, given) as annotation:
-        return annotation.suite
+    if given is not None:
+        return given
+    try:
+        with h5py.File(resolve(truth, phase), "r") as file:
+            return suites.find(root_text(file, "suite") or suites.DEFAULT)
+    except (OSError, SuiteError):
+        with Annotation(truth, phase) as annotation:  # it says what is wrong
+            return annotation.suite
 
 
 def suite_of_store(store: Store, given: Optional[Suite]) -> Suite:

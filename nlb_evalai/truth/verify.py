@@ -135,20 +135,17 @@ def check_file(
         Where the file does not say it (or must say so).
     """
     report = Report()
-    found = root_text(file, "suite")
-    if suite is None:
-        try:
-            suite = find(found or DEFAULT)
-        except SuiteError as error:
-            report.problems.append(f"attribute {error}")
-            return report
-    report.suite = suite
-    said = root_text(file, "phase")
+    said, found = root_text(file, "phase"), root_text(file, "suite")
     if said is None:
         report.notes.append("no attributes: the file does not say its phase, suite or sources")
-    elif said not in [known.codename for known in suite.phases]:
+    try:
+        report.suite = suite = suite or find(found or DEFAULT)
+    except SuiteError as error:
+        report.problems.append(f"attribute {error}")
+        return report
+    if said is not None and said not in [known.codename for known in suite.phases]:
         report.problems.append(f"attribute phase: found {said!r}, not a phase of {suite.name}")
-    elif phase is not None and said != phase:
+    elif said is not None and phase is not None and said != phase:
         report.problems.append(f"attribute phase: found {said!r}, expected {phase!r}")
     if found is not None and found != suite.name:
         report.problems.append(f"attribute suite: found {found!r}, expected {suite.name!r}")

@@ -245,11 +245,8 @@ def test_ground_truth_that_is_no_sample_is_never_replaced(tmp_path, kind):
 
 
 def test_a_full_disk_is_an_error_in_words_and_leaves_the_sample_before(tmp_path):
-    before = (
-        write_sample(tmp_path, DEFAULT_SUITE, phases=["val"], models=["mean"])
-        .annotations["val"]
-        .read_bytes()
-    )
+    sample = write_sample(tmp_path, DEFAULT_SUITE, phases=["val"], models=["mean"])
+    before = sample.annotations["val"].read_bytes()
     # The kernel refuses to write further, as it does on a full disk.
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
     code = f"{limit}; from nlb_evalai.cli import main; main()"
@@ -261,7 +258,7 @@ def test_a_full_disk_is_an_error_in_words_and_leaves_the_sample_before(tmp_path)
     )
     truth = tmp_path / "annotations" / "val.h5"
     assert process.stderr == f"error: {truth}: cannot be written: File too large\n"
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert truth.read_bytes() == before
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["mean.h5", "val.h5"]
 
