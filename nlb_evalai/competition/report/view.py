@@ -70,6 +70,12 @@ class View:
     provenance: Dict[str, Any] = field(default_factory=dict)
     changes: Optional[List[Dict[str, Any]]] = None
 
+    @property
+    def decimals(self) -> int:
+        """How many decimals of a score are printed."""
+        known = self.suite.phase(self.phase).score_decimals
+        return _DECIMALS if known is None else known
+
 
 class Names:
     """Public names of entries and teams; a team has one name in all that counts."""
