@@ -86,11 +86,14 @@ class ValueAudit:
             Whether the block may be scored; False from the first bad value of the file on.
         """
         where: Sequence[Optional[np.ndarray]] = [None] * len(values)
-        if self.nan_where_unscored and any(np.isnan(array.min()) for array in values):
+        # there may be no held-out neuron
+        filled = [array for array in values if array.size]
+        if self.nan_where_unscored and any(np.isnan(array.min()) for array in filled):
             where = used(block)
         fine = [
             self._check(part, array, required)
             for part, array, required in zip(block.read, values, where)
+            if array.size
         ]
         return all(fine) and not self.problems
 

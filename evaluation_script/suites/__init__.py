@@ -2,17 +2,22 @@
 
 They are found when the package is imported, so that one that is broken shows at once. Ground truth
 says of which suite it is (root attribute ``suite``; without one it is of :data:`DEFAULT`).
+
+A suite that is known travels to another process as its name and, if it is one's own, the path of
+its file, which is loaded there.
 """
 
 from __future__ import annotations
 
+import copyreg
 import importlib
 import importlib.util
 import pkgutil
 import sys
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List, Optional, Tuple
 
+from ..files import file_identity
 from ..text import did_you_mean
 from .suite import Dataset, MetricType, Phase, Suite, SuiteError
 
@@ -20,6 +25,8 @@ from .suite import Dataset, MetricType, Phase, Suite, SuiteError
 DEFAULT = "nlb21"
 
 _known: Dict[str, Suite] = {}
+#: the suites of one's own: where each was loaded from, and the file's identity then
+_loaded: Dict[str, Tuple[Path, tuple]] = {}
 
 
 for _found in pkgutil.iter_modules(__path__):
@@ -54,7 +61,8 @@ def load(path: Path) -> Suite:
     """Take in a suite from a file of one's own, as the module of this folder that it will be.
 
     The file runs: it is code. It imports its metrics and dataclasses as the modules here do
-    (``from ..metrics import CoSmoothing``, ``from .suite import Suite``).
+    (``from ..metrics import CoSmoothing``, ``from .suite import Suite``). It runs once, as long as
+    it stays the same.
 
     Raises
     ------
@@ -69,6 +77,9 @@ def load(path: Path) -> Suite:
     ours = Path(__file__).parent / path.name
     if ours.exists():
         return _same_file(path, ours)
+    here = path.resolve(), file_identity(path) if path.exists() else ()
+    if _loaded.get(path.stem) == here:
+        return _known[path.stem]
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where the classes that it defines are looked for
     try:
@@ -79,7 +90,7 @@ def load(path: Path) -> Suite:
         if isinstance(error, SuiteError):
             raise
         raise SuiteError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
-    _known[suite.name] = suite
+    _known[suite.name], _loaded[suite.name] = suite, here
     return suite
 
 
@@ -100,6 +111,19 @@ def _same_file(path: Path, ours: Path) -> Suite:
         raise SuiteError(f"{path}: {path.stem!r} is a suite of this package: take another name")
     return _known[path.stem]
 
+
+def _travels(suite: Suite) -> Any:
+    if _known.get(suite.name) is not suite:
+        return suite.__reduce_ex__(2)  # a changed copy, which no other process can find
+    file, _ = _loaded.get(suite.name, (None, ()))
+    return _arrived, (suite.name, file)
+
+
+def _arrived(name: str, file: Optional[Path]) -> Suite:
+    return find(name) if file is None else load(file)
+
+
+copyreg.pickle(Suite, _travels)  # type: ignore[arg-type]
 
 __all__ = [
     "DEFAULT", "DEFAULT_SUITE", "Dataset", "MetricType", "Phase", "Suite", "SuiteError",

@@ -13,6 +13,7 @@ from evaluation_script.annotation import Annotation
 from evaluation_script.arrays import Kind, RateArray
 from evaluation_script.storage import resolve
 from evaluation_script.submission.layout import Layout
+from evaluation_script.suites import DEFAULT_SUITE
 from evaluation_script.text import printable
 from nlb_evalai.challenge.evalai.replica.worker import Replica
 from nlb_evalai.errors import ToolError
@@ -63,7 +64,7 @@ def plan(
     for codename in codenames:
         truth = resolve(replica.annotations[codename], codename)
         if is_sample(truth):
-            written = write_sample(scratch, phases=[codename])
+            written = write_sample(scratch, DEFAULT_SUITE, phases=[codename])
             # Worst first, so that a board in the right order was put in order.
             entries += [
                 TeamSubmission(model, codename, written.submissions[codename][model])

@@ -93,7 +93,7 @@ class SmoothingModel:
             inputs = _with_constant(heldin.reshape(-1, session.n_heldin))
             last = _with_constant(heldin[:, -1])
             gram += inputs.T @ inputs
-            cross += inputs.T @ heldout.reshape(-1, session.n_heldout)
+            cross += inputs.T @ heldout.reshape(len(inputs), session.n_heldout)
             gram_last += last.T @ last
             if session.forward_ms:
                 cross_last += last.T @ forward.mean(axis=1)

@@ -28,7 +28,7 @@ BOARDS = {
 @pytest.fixture(scope="session")
 def sample_paths(tmp_path_factory: pytest.TempPathFactory) -> SamplePaths:
     """The embedded sample at small scale, both phases, all submissions; not to be changed."""
-    return write_sample(tmp_path_factory.mktemp("sample"))
+    return write_sample(tmp_path_factory.mktemp("sample"), DEFAULT_SUITE)
 
 
 @pytest.fixture

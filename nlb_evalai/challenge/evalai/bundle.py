@@ -16,6 +16,7 @@ import evaluation_script
 from evaluation_script.annotation import root_text
 from evaluation_script.files import file_sha256
 from evaluation_script.storage import StorageError, is_pointer, read_pointer, resolve
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.challenge.evalai.config import (
     CONFIG_NAME,
     Challenge,
@@ -106,7 +107,7 @@ def build_bundle(
     with tempfile.TemporaryDirectory(prefix="nlb-bundle-") as scratch:
         if annotations is None:
             codenames = [phase.codename for phase in challenge.phases]
-            write_sample(scratch, phases=codenames, models=())
+            write_sample(scratch, DEFAULT_SUITE, phases=codenames, models=())
             annotations = Path(scratch) / "annotations"
         sources, problems = _sources(root, challenge, annotations)
         origins = {}

@@ -42,7 +42,8 @@ def page(view: View, made_at: Optional[datetime] = None) -> str:
         view=view,
         title=rules["title"] if rules else f"{view.suite.title}: {phase.title}",
         phase_title=phase.title,
-        decimals=phase.score_decimals or 4,
+        decimals=view.decimals,
+        truth="public" if phase.truth_is_public else "hidden",
         css=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         datasets=datasets,
         titles=titles,
@@ -96,7 +97,7 @@ def _board_json(board: Board) -> Dict[str, Any]:
                 "key": metric.key,
                 "title": metric.title,
                 "unit": metric.unit,
-                "higher_is_better": metric.best > 0,
+                "higher_is_better": metric.higher_is_better(),
             }
             for metric in board.metrics
         ],
@@ -166,7 +167,10 @@ def leaderboard_markdown(view: View) -> str:
                 line.rank,
                 line.name,
                 line.method,
-                *(_plus_minus(line.cells.get(metric.key)) for metric in board.metrics),
+                *(
+                    _plus_minus(line.cells.get(metric.key), view.decimals)
+                    for metric in board.metrics
+                ),
                 line.note and f"does not count: {line.note}",
             ]
             for line in board.lines
@@ -175,11 +179,11 @@ def leaderboard_markdown(view: View) -> str:
     return "\n".join(lines)
 
 
-def _plus_minus(found: Optional[Cell]) -> str:
+def _plus_minus(found: Optional[Cell], decimals: int) -> str:
     if found is None or found.value is None:
         return ""
-    error = "" if found.standard_error is None else f" ± {found.standard_error:.4f}"
-    return f"{found.value:.4f}{error}"
+    error = "" if found.standard_error is None else f" ± {found.standard_error:.{decimals}f}"
+    return f"{found.value:.{decimals}f}{error}"
 
 
 def write_report(view: View, out: Path) -> List[Path]:

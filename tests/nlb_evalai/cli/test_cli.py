@@ -19,7 +19,7 @@ def test_what_is_wrong_with_the_truth_is_said_to_who_has_it_and_said_once(tmp_pa
     options = ["--phase", "test", "--annotations", str(truth)]
     command = [sys.executable, "-m", "nlb_evalai", "check", str(GOLDEN / "submission_test_a.h5")]
     process = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert process.stderr == f"error: {truth} is of phase val, expected test\n"
 
 
@@ -36,5 +36,5 @@ def test_a_place_that_cannot_be_written_is_an_error_in_words(
     monkeypatch.setattr("sys.argv", ["nlb-evalai", *(one.format(place) for one in arguments)])
     with pytest.raises(SystemExit) as caught:
         cli.main()
-    assert caught.value.code == 1
+    assert caught.value.code == 2
     assert capsys.readouterr().err.startswith(f"error: {place}/below")

@@ -65,7 +65,7 @@ def test_an_error_of_any_command_keeps_its_lines_and_nothing_else() -> None:
     process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert process.stderr == "error: one\\x1b[2J\n  two\\u202e\n"
 
 

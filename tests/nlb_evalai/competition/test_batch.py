@@ -243,7 +243,7 @@ def test_two_processes_cannot_write_the_same_store(bench: Bench, tmp_path: Path)
     with Store(store, suite=DEFAULT_SUITE.name, write=True):
         call = [sys.executable, "-m", "nlb_evalai", "score", *command(bench, store)]
         done = subprocess.run(call, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "another process is writing to this store" in done.stderr
 
 

@@ -257,7 +257,7 @@ def test_a_wrong_token_ends_the_worker_without_showing_it(standin, start, tiny, 
     server = standin()
     monkeypatch.setattr("tests.nlb_evalai.remote.conftest.TOKEN", "wrong-but-still-secret")
     worker = start(server)
-    assert worker.wait() == 1
+    assert worker.wait() == 2
     assert "refused with HTTP 401: Invalid token" in worker.text
     assert "wrong-but-still-secret" not in worker.text + worker.said
 
@@ -379,7 +379,7 @@ def test_a_damaged_record_is_named_with_what_to_do(standin, start, tiny, tmp_pat
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "ledger.sqlite").write_bytes(b"no database, and long enough" * 100)
     worker = start(standin(), "--once")
-    assert worker.wait(20) == 1
+    assert worker.wait(20) == 2
     assert "ledger.sqlite: cannot be used as the workers' record" in worker.text
     assert "stop all workers and remove it" in worker.text
     assert "Traceback" not in worker.text
@@ -389,6 +389,6 @@ def test_once_gives_up_where_nothing_answers(standin, start, tiny):
     server = standin()
     server.close()
     worker = start(server, "--once")
-    assert worker.wait(20) == 1
+    assert worker.wait(20) == 2
     assert "error: GET http://127.0.0.1:" in worker.text
     assert "cannot connect" in worker.text

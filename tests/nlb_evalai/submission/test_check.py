@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from evaluation_script import evaluate
 from evaluation_script.errors import SubmissionError
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.cli.check import check
 from nlb_evalai.submission.check import check_submission
 from tests.paths import GOLDEN
@@ -36,7 +37,7 @@ def test_with_a_truth_it_agrees_with_the_server_word_for_word(probe: Path) -> No
 
 
 def test_without_a_truth_the_official_shapes_are_expected() -> None:
-    report = check_submission(PROBES[0], "test")
+    report = check_submission(PROBES[0], "test", suite=DEFAULT_SUITE)
     assert not report.accepted
     assert all("expected (" in problem for problem in report.problems)
     assert report.checked_against == "official shapes"
@@ -71,7 +72,7 @@ def test_nan_cannot_be_judged_without_a_truth_in_val_and_is_refused_in_test(
 ) -> None:
     with h5py.File(official, "r+") as file:
         file["mc_maze_small_20/eval_rates_heldin"][3, 2, 1] = np.nan
-    report = check_submission(official, "val")
+    report = check_submission(official, "val", suite=DEFAULT_SUITE)
     assert report.accepted
     assert any("1 NaN" in note for note in report.notes)
     with h5py.File(official, "r+") as file:
@@ -82,7 +83,7 @@ def test_nan_cannot_be_judged_without_a_truth_in_val_and_is_refused_in_test(
             del group[name]
             group[name] = values
         group["eval_rates_heldin"][3, 2, 1] = np.nan
-    report = check_submission(official, "test")
+    report = check_submission(official, "test", suite=DEFAULT_SUITE)
     assert len(report.problems) == 1
     assert "eval_rates_heldin: 1 NaN" in report.problems[0]
 

@@ -40,7 +40,7 @@ def test_verification_takes_the_right_phase_and_suite_alone(tmp_path: Path, kind
     with h5py.File(folder / "val.h5", "a") as file:
         file.attrs["suite"] = kind("other")
     assert check_path(folder / "val.h5").problems[0] == (
-        "attribute suite: found 'other', expected 'nlb21'"
+        "attribute suite: found 'other', expected nlb21"
     )
 
 

@@ -189,7 +189,7 @@ FAULTS = {
     ),
     "another suite": (
         lambda file: file.attrs.__setitem__("suite", "nlb24"),
-        "attribute suite: found 'nlb24', expected 'nlb21'",
+        "attribute suite: found 'nlb24', expected nlb21",
     ),
     "other forward bins": (
         put("mc_rtt/eval_spikes_heldin_forward", lambda value: value[:, 1:]),
