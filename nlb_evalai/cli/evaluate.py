@@ -1,0 +1,127 @@
+"""``nlb-evalai evaluate``: one submission, scored here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Optional
+
+import click
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from evaluation_script.scorecard import Scorecard
+from evaluation_script.suites import Suite
+from evaluation_script.text import printable
+from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._suite import suite_option
+from nlb_evalai.cli._terminal import print_json
+from nlb_evalai.submission.evaluate import as_json, evaluate_submission, write_receipt
+from nlb_evalai.truth.known import published_truth
+from nlb_evalai.truth.phase import phase_of_truth, suite_of_truth
+
+
+@click.command()
+@click.argument("submission", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--annotations",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The truth to score on: an annotation file, or a pointer to one.",
+)
+@click.option(
+    "--truth",
+    type=click.Choice(["published"]),
+    help="Score on the published truth instead, as `data fetch` left it.",
+)
+@click.option("--phase", help="Codename of the phase, where the truth does not say it.")
+@suite_option("the truth")
+@click.option(
+    "--receipt",
+    "receipt_out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the receipt here: hashes, versions, and every number at full precision.",
+)
+@click.option("--json", "json_wanted", is_flag=True, help="Print receipt and notes as JSON.")
+def evaluate(
+    submission: Path,
+    annotations: Optional[Path],
+    truth: Optional[str],
+    phase: Optional[str],
+    suite: Optional[Suite],
+    receipt_out: Optional[Path],
+    json_wanted: bool,
+) -> None:
+    """Score SUBMISSION here, with the scorer that runs on EvalAI.
+
+    Scores are at full precision; the table shows them with their error bars. The command exits
+    with 1 if the submission would be rejected.
+    """
+    if (annotations is None) == (truth is None):
+        raise click.UsageError("name the truth: either --annotations FILE or --truth published")
+    path = annotations or published_truth()
+    suite = suite_of_truth(path, suite)
+    codename = phase_of_truth(path, suite, phase)
+    with scoring_bar(json_wanted) as bar:
+        task = bar.add_task("", total=None)
+        card = evaluate_submission(
+            submission,
+            path,
+            codename,
+            suite,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if receipt_out is not None:
+        write_receipt(card, receipt_out)
+    if json_wanted:
+        print_json(as_json(card))
+    else:
+        _show(card, suite, submission)
+
+
+def scoring_bar(silent: bool) -> Progress:
+    """A progress bar on standard error, where that is a terminal."""
+    return Progress(
+        "scoring",
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=plain_console(stderr=True),
+        transient=True,
+        disable=silent or not sys.stderr.isatty(),
+    )
+
+
+def _show(card: Scorecard, suite: Suite, submission: Path) -> None:
+    console = plain_console()
+    truth = card.receipt["truth"]
+    kind = "public truth" if truth["is_public"] else "hidden truth"
+    known = f" ({truth['published_as']})" if truth["published_as"] else ""
+    console.print(
+        f"{printable(submission.name)}: {suite.title}, phase {card.phase.codename}, {kind}{known}, "
+        f"rules {card.receipt['rules_version']}",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("group")
+    keys = [metric.key for metric in suite.metrics()]
+    for key in keys:
+        table.add_column(key, justify="right", no_wrap=True)
+    for name, group in card.groups.items():
+        cells = []
+        for key in keys:
+            score = group.scores.get(key)
+            if score is None:
+                cells.append(Text("–", style="dim"))
+                continue
+            bar = "" if score.standard_error is None else f" ± {score.standard_error:.4f}"
+            cells.append(Text(f"{score.value + 0.0:.4f}{bar}"))
+        table.add_row(name, *cells)
+    console.print(table)
+    remarks = [
+        f"{name}: {key} left out: {reason}"
+        for name, group in card.groups.items()
+        for key, reason in group.left_out.items()
+    ]
+    for remark in [*remarks, *card.notes]:
+        console.print(f"note: {printable(remark)}", soft_wrap=True)

@@ -1,0 +1,95 @@
+"""``nlb-evalai receipt``: look at a receipt, and check it against its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import click
+
+from evaluation_script.suites import Suite
+from evaluation_script.text import plural, printable
+from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._suite import suite_option
+from nlb_evalai.cli._terminal import echo, print_json
+from nlb_evalai.cli.evaluate import scoring_bar
+from nlb_evalai.submission.evaluate import not_verified, read_receipt, verify_receipt
+
+_RECEIPT = click.argument("receipt", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@click.group("receipt")
+def receipt_group() -> None:
+    """Receipts: from what, with what, and to which numbers a submission was scored."""
+
+
+@receipt_group.command()
+@_RECEIPT
+def show(receipt: Path) -> None:
+    """Tell what RECEIPT says, in brief."""
+    found = read_receipt(receipt)
+    console = plain_console()
+    truth = found.get("truth", {"is_public": None, "published_as": None})
+    known = truth["published_as"] or {True: "public", False: "hidden", None: "it does not say"}[
+        truth["is_public"]
+    ]
+    console.print(f"suite {found['suite']}, rules {found['rules_version']}, phase {found['phase']}")
+    console.print(f"scored {found['created_at']} in {found['seconds']} s; truth: {printable(known)}")
+    for name, facts in found["files"].items():
+        console.print(f"{name.replace('_', ' ')}: sha256 {facts['sha256']}, {facts['bytes']} bytes")
+    for name, group in found["groups"].items():
+        scores = "  ".join(f"{key} {one['value']:.6f}" for key, one in group["scores"].items())
+        console.print(f"  {printable(name):20} {scores}", soft_wrap=True)
+        for key, reason in group["left_out"].items():
+            console.print(f"  {printable(name):20} {key} left out: {printable(reason)}")
+
+
+@receipt_group.command()
+@_RECEIPT
+@click.option(
+    "--submission",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="The submission that was scored.",
+)
+@click.option(
+    "--annotations",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="The truth that it was scored on.",
+)
+@suite_option("the receipt")
+@click.option("--json", "json_wanted", is_flag=True, help="Print what was found as JSON.")
+def verify(
+    receipt: Path, submission: Path, annotations: Path, suite: Optional[Suite], json_wanted: bool
+) -> None:
+    """Check every hash and every number of RECEIPT by scoring its files again.
+
+    The command exits with 1 if something differs, and says what and why it may.
+    """
+    said = read_receipt(receipt)
+    with scoring_bar(json_wanted) as bar:
+        task = bar.add_task("", total=None)
+        verdict = verify_receipt(
+            said,
+            submission,
+            annotations,
+            suite,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if json_wanted:
+        print_json(
+            {
+                "receipt": str(receipt),
+                "verified": not verdict.differences,
+                "differences": verdict.differences,
+                "notes": verdict.notes,
+            }
+        )
+    else:
+        for note in verdict.notes:
+            echo(f"note: {note}", err=True)
+    if verdict.differences:
+        raise not_verified(receipt, verdict.differences)
+    if not json_wanted:
+        echo(f"{receipt}: verified, {plural(verdict.n_scores, 'score')} agree to 1e-9")
