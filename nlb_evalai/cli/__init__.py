@@ -21,6 +21,7 @@ COMMANDS: Dict[str, str] = {
     "baseline": "nlb_evalai.cli.baseline:baseline",
     "bundle": "nlb_evalai.cli.bundle:bundle",
     "check": "nlb_evalai.cli.check:check",
+    "data": "nlb_evalai.cli.data:data",
     "dry-run": "nlb_evalai.cli.dry_run:dry_run",
     "inputs": "nlb_evalai.cli.inputs:inputs",
     "report": "nlb_evalai.cli.report:report",
