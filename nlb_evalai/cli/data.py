@@ -14,10 +14,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from nlb_evalai.cli._console import plain_console
-from nlb_evalai.cli._sessions import WIDTH_OF_PIPES
 from nlb_evalai.cli._terminal import echo
 from nlb_evalai.errors import ProblemsError, ToolError
 from nlb_evalai.truth.known import Copy, KnownFile, known_files, named, obtain
+
+#: the longest file name fits on a line
+_WIDTH_OF_PIPES = 140
 
 
 @click.group()
@@ -39,7 +41,7 @@ def list_files(as_json: bool) -> None:
     current = [one for one in known_files() if not one.replaced]
     for one in current:
         table.add_row(*_cells(one))
-    console = plain_console(width_of_pipes=WIDTH_OF_PIPES)
+    console = plain_console(width_of_pipes=_WIDTH_OF_PIPES)
     console.print(table)
     for one in known_files():
         if one.replaced:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from evaluation_script import evaluate
+from evaluation_script.arrays import RATE_ARRAYS
 from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.submission.baseline import baseline_rates
 from tests.nlb_evalai.truth.conftest import DATA, SESSIONS, names_of
@@ -69,6 +70,8 @@ def test_the_baseline_scores_against_what_was_built(built: Path) -> None:
     assert found["mc_rtt_split"]["vel R2"] > 0.4
     assert found["dmfc_rsg_split"]["co-bps"] > 0.2
     assert found["dmfc_rsg_split"]["psth R2"] > 0.2
+    assert found["mc_rtt_split"]["fp-bps"] > 0
+    assert found["dmfc_rsg_split"]["fp-bps"] > 0
 
 
 def test_built_and_reference_truth_give_the_same_scores(built: Path) -> None:
@@ -108,11 +111,7 @@ def test_the_public_truth_can_stand_in_for_the_hidden_one(built: Path) -> None:
 def test_the_submission_holds_positive_rates_of_the_inputs_shape(built: Path) -> None:
     with h5py.File(built / "submission.h5", "r") as file:
         for group in file.values():
-            assert set(group) == {
-                f"{side}_rates_{kind}"
-                for side in ("train", "eval")
-                for kind in ("heldin", "heldout")
-            }
+            assert set(group) == set(RATE_ARRAYS)
             for node in group.values():
                 assert node.dtype == np.float32
                 assert (node[()] > 0).all()
