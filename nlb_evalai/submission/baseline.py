@@ -22,6 +22,9 @@ from nlb_evalai.truth.build import Result, Sources, StepProgress, write_trials
 #: Added before the logarithm, as in the reference.
 _LOG_OFFSET = 1e-4
 _RIDGE_PENALTY = 100.0
+#: There is one row a trial to learn forward rates from, so more weight lies on the mean: a share of
+#: the regressors' summed variance, as in the embedded sample's model.
+_FORWARD_PENALTY_SHARE = 2.0
 #: A line can go below 0, a rate cannot: no lower than this share of the unit's mean.
 _FLOOR_SHARE = 0.1
 _SMALLEST_RATE = 1e-9
@@ -97,14 +100,18 @@ def _forward_rates(train: NDArray, evaluate: NDArray, following: NDArray) -> NDA
     recorded = ~np.isnan(following)
     mean = np.nansum(following, axis=1) / np.maximum(recorded.sum(axis=1), 1)
     usable = recorded.any(axis=(1, 2))
-    predict = _fitted(_regressors(train[usable, -1:]), mean[usable])
+    last = _regressors(train[usable, -1:])
+    penalty = _FORWARD_PENALTY_SHARE * len(last) * max(float(last.var(axis=0).mean()), 1e-6)
+    predict = _fitted(last, mean[usable], penalty)
     rates = predict(_regressors(evaluate[:, -1:])).astype(np.float32)
     return np.repeat(rates[:, None], following.shape[1], axis=1)
 
 
-def _fitted(regressors: NDArray, counts: NDArray) -> Callable[[NDArray], NDArray]:
+def _fitted(
+    regressors: NDArray, counts: NDArray, penalty: float = _RIDGE_PENALTY
+) -> Callable[[NDArray], NDArray]:
     """A ridge regression to counts; what it predicts is a rate, which does not go below 0."""
-    model = Ridge(_RIDGE_PENALTY).fit(regressors, counts)
+    model = Ridge(penalty).fit(regressors, counts)
     floor = np.maximum(counts.mean(axis=0) * _FLOOR_SHARE, _SMALLEST_RATE)
     return lambda values: np.maximum(model.predict(values), floor)
 

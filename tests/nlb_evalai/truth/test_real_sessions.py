@@ -98,5 +98,5 @@ def test_the_baseline_is_scored_in_full_and_as_the_reference_does(
         assert np.isfinite(value), (split, label)
         if label.endswith("co-bps"):
             assert value > 0.02, (split, label)
-        if label.endswith("fp-bps"):
-            assert value > -0.02, (split, label)
+    # elsewhere ten trials tell little of what follows; here a ramp goes on
+    assert found["dmfc_rsg_split", "fp-bps"] > 0.02
