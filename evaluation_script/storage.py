@@ -155,7 +155,7 @@ def fetch(pointer: Pointer) -> Path:
     StorageError
         Details go to ``logging``.
     """
-    cache = _private_folder()
+    cache = cache_folder()
     final = cache / f"{pointer.sha256}.h5"
     try:
         with _lock(cache / f"{pointer.sha256}.lock"):
@@ -347,8 +347,14 @@ def _is_verified(path: Path, pointer: Pointer) -> bool:
     return False
 
 
-def _private_folder() -> Path:
-    """The cache folder, which nobody but this user may look into."""
+def cache_folder() -> Path:
+    """The cache folder, which nobody but this user may look into; it is made.
+
+    Raises
+    ------
+    StorageError
+        If there can be none.
+    """
     named = os.environ.get(CACHE_VARIABLE)
     try:
         folder = Path(named) if named else _default_folder()

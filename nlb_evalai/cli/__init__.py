@@ -38,13 +38,25 @@ _HERE = "nlb_evalai.cli"
             f"{_HERE}.check:check",
             "Check SUBMISSION as the server would, before it is uploaded.",
         ),
+        "data": (
+            f"{_HERE}.data:data",
+            "Published files: list them, fetch them, and tell what a file is.",
+        ),
         "dry-run": (
             f"{_HERE}.dry_run:dry_run",
             "Run the challenge here, the way EvalAI's worker would.",
         ),
+        "evaluate": (
+            f"{_HERE}.evaluate:evaluate",
+            "Score SUBMISSION here, with the scorer that runs on EvalAI.",
+        ),
         "inputs": (
             f"{_HERE}.inputs:inputs",
             "Model inputs: spikes of the train trials, held-in spikes of the eval trials.",
+        ),
+        "receipt": (
+            f"{_HERE}.receipt:receipt_group",
+            "Receipts: from what, with what, and to which numbers a submission was scored.",
         ),
         "report": (
             f"{_HERE}.report:report",

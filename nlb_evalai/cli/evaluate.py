@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Tuple
 
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
@@ -12,13 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluation_script.scorecard import Scorecard
-from evaluation_script.suites import Suite
+from evaluation_script.suites import DEFAULT_SUITE, Suite
 from evaluation_script.text import printable
 from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import print_json
+from nlb_evalai.errors import ToolError
 from nlb_evalai.submission.evaluate import as_json, evaluate_submission, write_receipt
-from nlb_evalai.truth.known import published_truth
+from nlb_evalai.truth.known import obtain, published_truth
 from nlb_evalai.truth.phase import phase_of_truth, suite_of_truth
 
 
@@ -59,14 +60,16 @@ def evaluate(
     """
     if (annotations is None) == (truth is None):
         raise click.UsageError("name the truth: either --annotations FILE or --truth published")
-    path = annotations or published_truth()
-    suite = suite_of_truth(path, suite)
-    codename = phase_of_truth(path, suite, phase)
+    if annotations is None:
+        suite = suite or DEFAULT_SUITE
+        annotations, phase = _published(suite, phase)
+    suite = suite_of_truth(annotations, suite)
+    codename = phase_of_truth(annotations, suite, phase)
     with scoring_bar(json_wanted) as bar:
         task = bar.add_task("", total=None)
         card = evaluate_submission(
             submission,
-            path,
+            annotations,
             codename,
             suite,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
@@ -77,6 +80,19 @@ def evaluate(
         print_json(as_json(card))
     else:
         _show(card, suite, submission)
+
+
+def _published(suite: Suite, phase: Optional[str]) -> Tuple[Path, str]:
+    """The published truth on this machine, fetched if it is not there, and its phase."""
+    codenames = [phase] if phase else [one.codename for one in suite.phases]
+    for codename in codenames:
+        known = published_truth(suite.name, codename)
+        if known is not None:
+            return obtain(known).path, codename
+    raise ToolError(
+        f"no truth of {suite.title}, phase {' or '.join(codenames)}, is known to be published: "
+        "name the file with --annotations"
+    )
 
 
 def scoring_bar(silent: bool) -> Progress:

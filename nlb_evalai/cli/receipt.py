@@ -30,11 +30,14 @@ def show(receipt: Path) -> None:
     found = read_receipt(receipt)
     console = plain_console()
     truth = found.get("truth", {"is_public": None, "published_as": None})
-    known = truth["published_as"] or {True: "public", False: "hidden", None: "it does not say"}[
-        truth["is_public"]
-    ]
+    known = (
+        truth["published_as"]
+        or {True: "public", False: "hidden", None: "it does not say"}[truth["is_public"]]
+    )
     console.print(f"suite {found['suite']}, rules {found['rules_version']}, phase {found['phase']}")
-    console.print(f"scored {found['created_at']} in {found['seconds']} s; truth: {printable(known)}")
+    console.print(
+        f"scored {found['created_at']} in {found['seconds']} s; truth: {printable(known)}"
+    )
     for name, facts in found["files"].items():
         console.print(f"{name.replace('_', ' ')}: sha256 {facts['sha256']}, {facts['bytes']} bytes")
     for name, group in found["groups"].items():

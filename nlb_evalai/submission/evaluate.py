@@ -12,7 +12,7 @@ from evaluation_script.scorecard import Scorecard
 from evaluation_script.scoring import score
 from evaluation_script.submission.stream import Progress
 from evaluation_script.suites import Suite, SuiteError, find
-from nlb_evalai.errors import NOT_FIT, ToolError
+from nlb_evalai.errors import ProblemsError, ToolError
 
 #: scores of one version of the rules agree to this, whatever libraries computed them
 TOLERANCE = 1e-9
@@ -142,8 +142,8 @@ def _compared(receipt: Mapping[str, Any], today: Mapping[str, Any]) -> Verdict:
     differences, notes = [], []
     if not same_rules:
         notes.append(
-            f"the receipt is of rules {receipt['rules_version']}, these are {today['rules_version']}"
-            ": scores are compared, error bars and what is left out are not"
+            f"the receipt is of rules {receipt['rules_version']}, here they are "
+            f"{today['rules_version']}: scores are compared, error bars and what is left out are not"
         )
     n_scores = 0
     for group in dict.fromkeys([*receipt["groups"], *today["groups"]]):
@@ -173,8 +173,6 @@ def _equal(said: Optional[float], found: Optional[float]) -> bool:
     return abs(said - found) <= TOLERANCE * max(1.0, abs(found))
 
 
-def not_verified(receipt: Path, differences: List[str]) -> ToolError:
+def not_verified(receipt: Path, differences: List[str]) -> ProblemsError:
     """The error of a receipt that does not hold."""
-    from evaluation_script.text import listed
-
-    return ToolError(listed(f"{receipt}: not verified,", differences, "difference"), exit_code=NOT_FIT)
+    return ProblemsError(f"{receipt}: not verified,", differences, "difference")

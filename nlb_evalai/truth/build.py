@@ -223,7 +223,7 @@ def write_trials(
                 progress.step(f"{suite.group(dataset, width)}: {'rates' if model else 'inputs'}")
                 with _naming(dataset.name, suite, recording):
                     inputs = build_inputs(
-                        recording, dataset, selection, [width], seed, spikes_only=model is not None
+                        recording, dataset, selection, [width], seed, for_model=model is not None
                     )
                 arrays = inputs[width]
                 write_arrays(group, model(dataset, width, arrays) if model else arrays)

@@ -32,14 +32,15 @@ def build_inputs(
     selection: Selection,
     bin_widths_ms: Sequence[int],
     seed: int = 0,
-    spikes_only: bool = False,
+    for_model: bool = False,
 ) -> Dict[int, Dict[str, NDArray]]:
     """Model inputs of a session: bin width in ms -> arrays by name.
 
     ``train_spikes_heldin``, ``train_spikes_heldout`` and the same with ``_forward``,
     ``train_behavior`` (where the session has it), ``eval_spikes_heldin``, and where the eval
     trials are not those of split ``test`` also ``eval_spikes_heldout``; spikes per bin,
-    (trials, bins, units). ``spikes_only`` leaves out the forward spikes and the behavior.
+    (trials, bins, units). ``for_model`` leaves out the behavior and keeps the forward window
+    of every train trial, NaN where nothing was recorded.
 
     Raises
     ------
@@ -53,7 +54,7 @@ def build_inputs(
     for width in bin_widths_ms:
         binned = bin_recording(recording, width, dataset.series)
         inputs[width] = {
-            **_train_arrays(recording, dataset, selection, binned, seed, spikes_only),
+            **_train_arrays(recording, dataset, selection, binned, seed, for_model),
             **_eval_arrays(recording, dataset, selection, binned, seed),
         }
     return inputs
@@ -65,7 +66,7 @@ def _train_arrays(
     selection: Selection,
     binned: Binned,
     seed: int,
-    spikes_only: bool,
+    for_model: bool,
 ) -> Dict[str, NDArray]:
     width, window = binned.bin_width_ms, rules_of(dataset).train_window
     side = take_side(recording, dataset, window, selection.train, width, seed)
@@ -76,12 +77,12 @@ def _train_arrays(
     fields = [binned.heldin, binned.heldout]
     spikes = stack(ranges, fields, binned.complete, what, recording.notes)
     arrays = {"train_spikes_heldin": spikes[0], "train_spikes_heldout": spikes[1]}
-    if spikes_only:
-        return arrays
     if dataset.forward_ms is not None:
-        forward = forward_spikes(recording, dataset, window, binned, side, "train")
+        forward = forward_spikes(
+            recording, dataset, window, binned, side, "train", every_trial=for_model
+        )
         arrays["train_spikes_heldin_forward"], arrays["train_spikes_heldout_forward"] = forward
-    if _has_behavior(recording, dataset, binned):
+    if not for_model and _has_behavior(recording, dataset, binned):
         arrays["train_behavior"] = behavior_of(recording, dataset, window, binned, side)
     return arrays
 

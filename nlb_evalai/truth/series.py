@@ -37,7 +37,7 @@ def read_all_series(
     series: Dict[str, Series] = {}
     dropped: Dict[str, str] = {}
     positions_of: Dict[object, Optional[NDArray[np.int64]]] = {}
-    for name, group in _find(file):
+    for name, group in find_series(file):
         where = f"{path.name}: time series {group.name!r}"
         data = group["data"]
         if data.ndim not in (1, 2) or data.dtype.kind not in "fiub":
@@ -64,7 +64,7 @@ def read_all_series(
     return series, dropped
 
 
-def _find(file: h5py.File) -> Iterator[Tuple[str, h5py.Group]]:
+def find_series(file: h5py.File) -> Iterator[Tuple[str, h5py.Group]]:
     """Every series and its name: its own, or ``container_series`` inside a container."""
     for folder in _FOLDERS:
         top = file.get(folder)

@@ -18,7 +18,7 @@ from nlb_evalai.truth.psth import Psth, build_psths
 from nlb_evalai.truth.recording import NO_TIME, NS_PER_MS, Recording
 from nlb_evalai.truth.resample import Binned, bin_recording
 from nlb_evalai.truth.sessions import columns, rules_of
-from nlb_evalai.truth.windows import pad_back, pad_front, stack, trial_ranges
+from nlb_evalai.truth.windows import pad_back, pad_front, stack, stack_whole, trial_ranges
 
 #: array name -> array, or a list of index arrays for ``*_cond_idx``
 Arrays = Dict[str, object]
@@ -299,8 +299,12 @@ def forward_spikes(
     binned: Binned,
     side: _Side,
     name: str,
+    every_trial: bool = False,
 ) -> List[NDArray[np.float32]]:
-    """Held-in and held-out spikes of the time after the window."""
+    """Held-in and held-out spikes of the time after the window.
+
+    ``every_trial`` keeps trials of which nothing was recorded, all NaN.
+    """
     assert dataset.forward_ms is not None
     width = binned.bin_width_ms
     ranges = trial_ranges(
@@ -311,8 +315,11 @@ def forward_spikes(
         binned.n_bins,
         side.align_ns,
     )
+    fields = [binned.heldin, binned.heldout]
+    if every_trial:
+        return [stack_whole(ranges, field) for field in fields]
     what = f"{recording.where}: {name} spikes of the forward window at {width} ms"
-    return stack(ranges, [binned.heldin, binned.heldout], binned.complete, what, recording.notes)
+    return stack(ranges, fields, binned.complete, what, recording.notes)
 
 
 def _note_once(recording: Recording, note: str) -> None:

@@ -202,7 +202,7 @@ def stack(
         notes.append(
             f"{what}: {short} cut short or not wholly recorded; the bins without a value are NaN"
         )
-        return [_stack_whole(ranges, field) for field in fields]
+        return [stack_whole(ranges, field) for field in fields]
     length = lengths[left][0]
     if not left.all():
         rows = ", ".join(map(str, ranges.rows[~left]))
@@ -214,8 +214,8 @@ def stack(
     return [field[index].astype(np.float32) for field in fields]
 
 
-def _stack_whole(ranges: Ranges, field: NDArray) -> NDArray[np.float32]:
-    """Uncut windows, NaN outside of the recording."""
+def stack_whole(ranges: Ranges, field: NDArray) -> NDArray[np.float32]:
+    """Uncut windows (trials, bins, channels), NaN outside of the recording."""
     length = int((ranges.whole_stop - ranges.whole_first).max())
     index = ranges.whole_first[:, None] + np.arange(length)
     outside = (index < 0) | (index >= len(field)) | (index >= ranges.whole_stop[:, None])

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Callable, Iterator, List, Mapping, NamedTuple,
 from urllib.parse import urlsplit
 
 import requests
+from requests.exceptions import InvalidSchema, TooManyRedirects
 
 from evaluation_script import storage
 from evaluation_script.files import is_disk_full
@@ -24,6 +25,10 @@ from nlb_evalai.web.http import Bearer, Timing, open_session, reason, without_qu
 #: the largest submission taken, unless told otherwise
 MAX_BYTES = 2_000_000_000
 _PIECE_BYTES = 1 << 16
+_REDIRECTED: Mapping[type, str] = {
+    InvalidSchema: "it was redirected to an address that is not one of http or https",
+    TooManyRedirects: "it was redirected too often",
+}
 
 
 class FetchError(ToolError):
@@ -181,48 +186,101 @@ def fetch(
     FetchError
         If it cannot be had now.
     """
-    timing = timing or Timing()
+    if not is_web(url):
+        raise FetchError(f"the submitted file has no web address: {without_query(url)!r}")
+    transfer = Transfer(url, max_bytes, beat=lambda done: beat(), timing=timing)
+    with path.open("wb") as file:
+        try:
+            transfer.run(file)
+        except Unfinished as error:
+            raise FetchError(f"the submitted file could not be fetched: {error}") from None
+        except OSError as error:
+            raise disk_trouble(error) from None
+        return file.tell()
+
+
+def is_web(url: str) -> bool:
+    """Whether an address is one of http or https."""
     try:
-        if urlsplit(url).scheme in ("http", "https"):
-            return _fetch(url, path, max_bytes, beat, timing)
+        return urlsplit(url).scheme in ("http", "https")
     except ValueError:  # what is no address at all
-        pass
-    raise FetchError(f"the submitted file has no web address: {without_query(url)!r}")
+        return False
 
 
-def _fetch(url: str, path: Path, max_bytes: int, beat: Callable[[], None], timing: Timing) -> int:
-    transfer = _Transfer(url, max_bytes, beat, timing)
-    barren = 0
-    with open_session(Bearer()) as session, path.open("wb") as file:
-        session.headers["Accept-Encoding"] = "identity"
-        while True:
-            before = file.tell()
-            try:
-                if transfer.run(session, file):
-                    return file.tell()
-                trouble = "it was cut off"
-            except requests.RequestException as error:
-                trouble = reason(error)
-            except OSError as error:
-                raise disk_trouble(error) from None
-            barren = 0 if file.tell() > before else barren + 1
-            if barren >= timing.repeats:
-                raise FetchError(f"the submitted file could not be fetched: {trouble}")
-            beat()
-            time.sleep(timing.first_pause_seconds * 2**barren / 2)
+class Unfinished(Exception):
+    """A transfer ended before the file was whole; the text says why, in words."""
 
 
-class _Transfer:
-    """One file, over as many requests as it takes."""
+class Transfer:
+    """One file, over as many requests as it takes; no credentials go with any of them.
 
-    def __init__(self, url: str, max_bytes: int, beat: Callable[[], None], timing: Timing) -> None:
+    Parameters
+    ----------
+    url : str
+        http or https, and so must be whatever it redirects to.
+    max_bytes : int
+        The largest size taken.
+    beat : callable
+        Called for each piece with the bytes that are there; what it raises ends the transfer.
+    timing : Timing, optional
+        As for :func:`fetch`.
+    etag : str, optional
+        What the server called the content that is in the file already: it goes on from there if
+        that is still its name, and starts over if not.
+    began : callable
+        Called when the content starts over, with its new name (None: it has none that identifies
+        it byte by byte).
+    """
+
+    def __init__(
+        self,
+        url: str,
+        max_bytes: int,
+        *,
+        beat: Callable[[int], None] = lambda done: None,
+        timing: Optional[Timing] = None,
+        etag: Optional[str] = None,
+        began: Callable[[Optional[str]], None] = lambda etag: None,
+    ) -> None:
         self._url = url
         self._max_bytes = max_bytes
         self._beat = beat
-        self._timeouts = timing.timeouts
-        self._etag: Optional[str] = None
+        self._timing = timing or Timing()
+        self._etag = etag
+        self._began = began
 
-    def run(self, session: requests.Session, file: BinaryIO) -> bool:
+    def run(self, file: BinaryIO) -> None:
+        """Append what is missing until the file is whole.
+
+        Raises
+        ------
+        Unfinished
+            If it cannot be had now.
+        FileRefused
+            If it is too large.
+        OSError
+            If it cannot be written.
+        """
+        barren = 0
+        with open_session(Bearer()) as session:
+            session.headers["Accept-Encoding"] = "identity"
+            while True:
+                before = file.tell()
+                try:
+                    if self._ask(session, file):
+                        return
+                    trouble = "it was cut off"
+                except (InvalidSchema, TooManyRedirects) as error:
+                    raise Unfinished(_REDIRECTED[type(error)]) from None
+                except requests.RequestException as error:
+                    trouble = reason(error)
+                barren = 0 if file.tell() > before else barren + 1
+                if barren >= self._timing.repeats:
+                    raise Unfinished(trouble)
+                self._beat(file.tell())
+                time.sleep(self._timing.first_pause_seconds * 2**barren / 2)
+
+    def _ask(self, session: requests.Session, file: BinaryIO) -> bool:
         """Ask for what is missing and append it; whether the file is whole now."""
         headers = {}
         if file.tell():
@@ -230,7 +288,7 @@ class _Transfer:
             if self._etag:
                 headers["If-Range"] = self._etag
         with session.get(
-            self._url, headers=headers, stream=True, timeout=self._timeouts
+            self._url, headers=headers, stream=True, timeout=self._timing.timeouts
         ) as response:
             self._judge(response, file)
             total = _total_bytes(response, file.tell())
@@ -240,7 +298,7 @@ class _Transfer:
                 if file.tell() + len(piece) > self._max_bytes:
                     raise _too_large(None, self._max_bytes)
                 file.write(piece)
-                self._beat()
+                self._beat(file.tell())
         file.flush()
         # A server that gives no length cannot tell a cut from an end; HDF5 will.
         return total is None or file.tell() >= total
@@ -258,16 +316,16 @@ class _Transfer:
         if status == 429 or status >= 500:
             raise requests.HTTPError(f"HTTP {status}")
         if status != 200:
-            raise FetchError(f"the submitted file could not be fetched: HTTP {status}")
-        self._restart(file)
-        self._etag = response.headers.get("ETag")
-        if self._etag and self._etag.startswith("W/"):
-            self._etag = None  # no comparison byte by byte
+            raise Unfinished(f"HTTP {status}")
+        etag = response.headers.get("ETag")
+        # a weak one is no comparison byte by byte
+        self._restart(file, None if etag and etag.startswith("W/") else etag)
 
-    @staticmethod
-    def _restart(file: BinaryIO) -> None:
+    def _restart(self, file: BinaryIO, etag: Optional[str] = None) -> None:
         file.seek(0)
         file.truncate()
+        self._etag = etag
+        self._began(etag)
 
 
 def _too_large(total: Optional[int], max_bytes: int) -> FileRefused:

@@ -95,9 +95,18 @@ class Bearer(AuthBase):
         return "<token>"
 
 
+class _Session(requests.Session):
+    """After a redirect too the session's own credentials are the only ones."""
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: Any) -> None:
+        """Requests would look for others in a netrc file here."""
+        assert isinstance(self.auth, AuthBase)
+        prepared_request.prepare_auth(self.auth)
+
+
 def open_session(auth: AuthBase) -> requests.Session:
     """A session that says who it is and has these credentials alone; it repeats nothing."""
-    session = requests.Session()
+    session = _Session()
     session.auth = auth
     session.headers["User-Agent"] = USER_AGENT
     return session

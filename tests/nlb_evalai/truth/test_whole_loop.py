@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from evaluation_script import evaluate
+from evaluation_script.arrays import RATE_ARRAYS
 from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.submission.baseline import baseline_rates
 from tests.nlb_evalai.truth.conftest import DATA, SESSIONS, names_of
@@ -69,6 +70,7 @@ def test_the_baseline_scores_against_what_was_built(built: Path) -> None:
     assert found["mc_rtt_split"]["vel R2"] > 0.4
     assert found["dmfc_rsg_split"]["co-bps"] > 0.2
     assert found["dmfc_rsg_split"]["psth R2"] > 0.2
+    assert found["mc_rtt_split"]["fp-bps"] > 0
 
 
 def test_built_and_reference_truth_give_the_same_scores(built: Path) -> None:
@@ -108,11 +110,7 @@ def test_the_public_truth_can_stand_in_for_the_hidden_one(built: Path) -> None:
 def test_the_submission_holds_positive_rates_of_the_inputs_shape(built: Path) -> None:
     with h5py.File(built / "submission.h5", "r") as file:
         for group in file.values():
-            assert set(group) == {
-                f"{side}_rates_{kind}"
-                for side in ("train", "eval")
-                for kind in ("heldin", "heldout")
-            }
+            assert set(group) == set(RATE_ARRAYS)
             for node in group.values():
                 assert node.dtype == np.float32
                 assert (node[()] > 0).all()
@@ -139,3 +137,31 @@ def test_the_baseline_finds_held_out_neurons_that_follow_held_in_ones() -> None:
     for unit in range(2):
         assert np.corrcoef(predicted[:, unit], truth[:, unit])[0, 1] > 0.8
     assert all(np.isfinite(value).all() and (value > 0).all() for value in rates.values())
+
+
+def test_the_baseline_reads_forward_rates_off_the_last_bin() -> None:
+    rng = np.random.default_rng(0)
+    rate = rng.uniform(0.1, 0.9, 80)[:, None, None]
+    spikes = rng.poisson(np.broadcast_to(rate, (80, 140, 9))).astype(np.float32)
+    forward = rng.poisson(np.broadcast_to(rate[:60], (60, 40, 9))).astype(np.float32)
+    forward[3], forward[5, 20:] = np.nan, np.nan
+    inputs = {
+        "train_spikes_heldin": spikes[:60, :, :7],
+        "train_spikes_heldout": spikes[:60, :, 7:],
+        "eval_spikes_heldin": spikes[60:, :, :7],
+        "train_spikes_heldin_forward": forward[:, :, :7],
+        "train_spikes_heldout_forward": forward[:, :, 7:],
+    }
+    rates = baseline_rates(DEFAULT_SUITE.datasets[0], 5, inputs)
+    for kind, n_units in (("heldin", 7), ("heldout", 2)):
+        ahead = rates[f"eval_rates_{kind}_forward"]
+        assert ahead.shape == (20, 40, n_units)
+        assert (ahead == ahead[:, :1]).all()
+        assert (ahead > 0).all()
+        for unit in range(n_units):
+            assert np.corrcoef(ahead[:, 0, unit], rate[60:, 0, 0])[0, 1] > 0.7
+    # nothing to learn from: no forward rates, and all else as before
+    inputs["train_spikes_heldin_forward"] = forward[1:, :, :7]
+    inputs["train_spikes_heldout_forward"] = np.full_like(forward[:, :, 7:], np.nan)
+    less = baseline_rates(DEFAULT_SUITE.datasets[0], 5, inputs)
+    assert set(rates) - set(less) == {"eval_rates_heldin_forward", "eval_rates_heldout_forward"}

@@ -1,0 +1,102 @@
+"""Sessions with the structure of the published ones, from the files to scores."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict
+
+import h5py
+import numpy as np
+import pytest
+from nlb_tools.evaluation import evaluate as reference_evaluate
+
+from evaluation_script.arrays import RATE_ARRAYS
+from evaluation_script.scoring import score
+from evaluation_script.suites import DEFAULT_SUITE
+from nlb_evalai.submission.baseline import build_baseline
+from nlb_evalai.truth.build import build_annotations, build_input_file, parse_sources
+from nlb_evalai.truth.verify import check_path
+from tests.evaluation_script.conftest import flat, unrounded
+from tests.real_sessions import HELDIN, HELDOUT, SPLITS, write_sessions
+
+DATASETS = [dataset.name for dataset in DEFAULT_SUITE.datasets]
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
+    """All seven datasets: truth, inputs and the baseline of both phases, and how long it took."""
+    began = time.monotonic()
+    folder = tmp_path_factory.mktemp("real")
+    train, full, pair = {}, {}, {}
+    for name in DATASETS:
+        below = folder / name
+        below.mkdir()
+        paths = write_sessions(name, below)
+        paths["full"] = paths["full"].rename(folder / f"{name}.nwb")
+        train[name], full[name] = [paths["train"]], [paths["full"]]
+        pair.update(parse_sources([f"{name}={below}"]))
+    notes = {}
+    for phase, truth, public in (("val", train, train), ("test", full, pair)):
+        made = build_annotations(phase, truth, folder / f"truth_{phase}.h5")
+        notes[phase] = made.notes
+        build_input_file(phase, public, folder / f"inputs_{phase}.h5")
+        build_baseline(phase, public, folder / f"rates_{phase}.h5")
+    return {"folder": folder, "pair": pair, "notes": notes, "seconds": time.monotonic() - began}
+
+
+def test_all_of_it_takes_less_than_half_a_minute(loop: Dict[str, Any]) -> None:
+    assert loop["seconds"] < 30
+
+
+def test_the_files_of_a_folder_come_test_before_train(loop: Dict[str, Any]) -> None:
+    for paths in loop["pair"].values():
+        assert ["_desc-test_" in path.name for path in paths] == [True, False]
+
+
+@pytest.mark.parametrize("phase", ["val", "test"])
+def test_truth_is_good_and_whole(loop: Dict[str, Any], phase: str) -> None:
+    path = loop["folder"] / f"truth_{phase}.h5"
+    report = check_path(path, official=False)
+    assert report.problems == []
+    with h5py.File(path) as file:
+        assert set(file) == set(DEFAULT_SUITE.groups())
+        for group, (dataset, width) in DEFAULT_SUITE.groups().items():
+            spikes = file[group]["eval_spikes_heldout"]
+            assert spikes.shape == (SPLITS[phase], dataset.bins(width), HELDOUT)
+            forward = file[group]["eval_spikes_heldin_forward"]
+            assert forward.shape == (SPLITS[phase], 200 // width, HELDIN)
+
+
+@pytest.mark.parametrize("phase", ["val", "test"])
+def test_inputs_hold_what_models_may_see(loop: Dict[str, Any], phase: str) -> None:
+    n_train = SPLITS["train"] + (SPLITS["val"] if phase == "test" else 0)
+    with h5py.File(loop["folder"] / f"inputs_{phase}.h5") as file:
+        for group, (dataset, width) in DEFAULT_SUITE.groups().items():
+            arrays = file[group]
+            bins = dataset.bins(width)
+            assert arrays["train_spikes_heldin"].shape == (n_train, bins, HELDIN)
+            assert arrays["eval_spikes_heldin"].shape == (SPLITS[phase], bins, HELDIN)
+            assert ("eval_spikes_heldout" in arrays) == (phase == "val")
+
+
+@pytest.mark.parametrize("phase", ["val", "test"])
+def test_the_baseline_is_scored_in_full_and_as_the_reference_does(
+    loop: Dict[str, Any], phase: str
+) -> None:
+    truth = loop["folder"] / f"truth_{phase}.h5"
+    rates = loop["folder"] / f"rates_{phase}.h5"
+    with h5py.File(rates) as file:
+        for group in file.values():
+            assert set(group) == set(RATE_ARRAYS)
+    found = unrounded(score(truth, rates, phase))
+    expected = flat(reference_evaluate(str(truth), str(rates)))
+    assert set(found) == set(expected)
+    assert len(found) == 2 * sum(len(dataset.metrics) for dataset in DEFAULT_SUITE.datasets)
+    for key, value in expected.items():
+        assert abs(found[key] - value) <= 1e-9, key
+    for (split, label), value in found.items():
+        assert np.isfinite(value), (split, label)
+        if label.endswith("co-bps"):
+            assert value > 0.02, (split, label)
+    # elsewhere ten trials tell little of what follows; here a ramp goes on
+    assert found["dmfc_rsg_split", "fp-bps"] > 0.02
