@@ -14,7 +14,7 @@ from rich.text import Text
 from evaluation_script.scorecard import Scorecard
 from evaluation_script.suites import DEFAULT_SUITE, Suite
 from evaluation_script.text import printable
-from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._console import WIDTH_OF_PIPES, plain_console
 from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import print_json
 from nlb_evalai.errors import ToolError
@@ -109,7 +109,7 @@ def scoring_bar(silent: bool) -> Progress:
 
 
 def _show(card: Scorecard, suite: Suite, submission: Path) -> None:
-    console = plain_console()
+    console = plain_console(width_of_pipes=WIDTH_OF_PIPES)
     truth = card.receipt["truth"]
     kind = "public truth" if truth["is_public"] else "hidden truth"
     known = f" ({truth['published_as']})" if truth["published_as"] else ""
@@ -119,8 +119,10 @@ def _show(card: Scorecard, suite: Suite, submission: Path) -> None:
         soft_wrap=True,
     )
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("group")
+    table.add_column("group", no_wrap=True)
     keys = [metric.key for metric in suite.metrics()]
+    # In a narrow terminal an error bar stands below its score.
+    between = " " if console.width >= 22 + 18 * len(keys) else "\n"
     for key in keys:
         table.add_column(key, justify="right", no_wrap=True)
     for name, group in card.groups.items():
@@ -130,7 +132,7 @@ def _show(card: Scorecard, suite: Suite, submission: Path) -> None:
             if score is None:
                 cells.append(Text("–", style="dim"))
                 continue
-            bar = "" if score.standard_error is None else f" ± {score.standard_error:.4f}"
+            bar = "" if score.standard_error is None else f"{between}± {score.standard_error:.4f}"
             cells.append(Text(f"{score.value + 0.0:.4f}{bar}"))
         table.add_row(name, *cells)
     console.print(table)

@@ -34,12 +34,10 @@ def show(receipt: Path) -> None:
         truth["published_as"]
         or {True: "public", False: "hidden", None: "it does not say"}[truth["is_public"]]
     )
-    console.print(f"suite {found['suite']}, rules {found['rules_version']}, phase {found['phase']}")
-    console.print(
-        f"scored {found['created_at']} in {found['seconds']} s; truth: {printable(known)}"
-    )
+    echo(f"suite {found['suite']}, rules {found['rules_version']}, phase {found['phase']}")
+    echo(f"scored {found['created_at']} in {found['seconds']} s; truth: {known}")
     for name, facts in found["files"].items():
-        console.print(f"{name.replace('_', ' ')}: sha256 {facts['sha256']}, {facts['bytes']} bytes")
+        echo(f"{name.replace('_', ' ')}: sha256 {facts['sha256']}, {facts['bytes']} bytes")
     for name, group in found["groups"].items():
         scores = "  ".join(f"{key} {one['value']:.6f}" for key, one in group["scores"].items())
         console.print(f"  {printable(name):20} {scores}", soft_wrap=True)

@@ -143,7 +143,7 @@ def _compared(receipt: Mapping[str, Any], today: Mapping[str, Any]) -> Verdict:
     if not same_rules:
         notes.append(
             f"the receipt is of rules {receipt['rules_version']}, here they are "
-            f"{today['rules_version']}: scores are compared, error bars and what is left out are not"
+            f"{today['rules_version']}: scores are compared; error bars are not, as they may differ"
         )
     n_scores = 0
     for group in dict.fromkeys([*receipt["groups"], *today["groups"]]):
