@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.competition.batch.pool import run_pool
 from nlb_evalai.competition.batch.task import SCORED, Outcome, Source, Task, score_task
 from nlb_evalai.sample.files import write_sample
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_sample(folder, phases=["test"], models=["smoothing"])
+        paths = write_sample(folder, DEFAULT_SUITE, phases=["test"], models=["smoothing"])
         source = paths.submissions["test"]["smoothing"]
         tasks = []
         for i in range(arguments.submissions):

@@ -98,11 +98,12 @@ def _scores(group: GroupScores, phase: Phase) -> Dict[str, Dict[str, Optional[fl
 def text(card: Scorecard, suite: Suite) -> str:
     """The same in brief, for stdout."""
     phase = suite.phase(card.phase)
+    decimals = 4 if phase.score_decimals is None else phase.score_decimals
     groups = card.groups.values()
     lines = [f"{suite.title}, phase {card.phase}: {plural(len(groups), 'group')} scored"]
     for group in groups:
         scores = "  ".join(
-            f"{key} {shown(score.value, phase):.4f}" for key, score in group.scores.items()
+            f"{key} {shown(score.value, phase):.{decimals}f}" for key, score in group.scores.items()
         )
         lines.append(f"  {group.group:20} {scores}")
     remarks = [

@@ -2,71 +2,95 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
-from typing import Dict, List, NoReturn, Optional
+from typing import NoReturn
 
 import click
 
-from evaluation_script.errors import EvaluationError
 from nlb_evalai import __version__
-from nlb_evalai.cli._terminal import printable_lines
-from nlb_evalai.errors import ToolError
+from nlb_evalai.cli._lazy import LazyGroup
 
-#: command -> "module:attribute", imported only when the command runs
-COMMANDS: Dict[str, str] = {
-    "annotations": "nlb_evalai.cli.annotations:annotations_group",
-    "award": "nlb_evalai.cli.award:award",
-    "baseline": "nlb_evalai.cli.baseline:baseline",
-    "bundle": "nlb_evalai.cli.bundle:bundle",
-    "check": "nlb_evalai.cli.check:check",
-    "dry-run": "nlb_evalai.cli.dry_run:dry_run",
-    "inputs": "nlb_evalai.cli.inputs:inputs",
-    "report": "nlb_evalai.cli.report:report",
-    "sample": "nlb_evalai.cli.sample:sample",
-    "score": "nlb_evalai.cli.score:score",
-    "worker": "nlb_evalai.cli.worker:worker",
-}
+_HERE = "nlb_evalai.cli"
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported on use, so that ``--help`` stays quick."""
-
-    def list_commands(self, ctx: click.Context) -> List[str]:
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> Optional[click.Command]:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    lazy={
+        "annotations": (
+            f"{_HERE}.annotations:annotations_group",
+            "Annotation files: the ground truth that EvalAI holds, one file a phase.",
+        ),
+        "award": (
+            f"{_HERE}.award:award",
+            "Rank, award and explain: award.json, award.md and ranks.csv in a folder.",
+        ),
+        "baseline": (
+            f"{_HERE}.baseline:baseline",
+            "Make a submission: Gaussian smoothing, and ridge regression to held-out neurons.",
+        ),
+        "bundle": (
+            f"{_HERE}.bundle:bundle",
+            "Build the zip that creates the challenge on EvalAI.",
+        ),
+        "check": (
+            f"{_HERE}.check:check",
+            "Check SUBMISSION as the server would, before it is uploaded.",
+        ),
+        "dry-run": (
+            f"{_HERE}.dry_run:dry_run",
+            "Run the challenge here, the way EvalAI's worker would.",
+        ),
+        "inputs": (
+            f"{_HERE}.inputs:inputs",
+            "Model inputs: spikes of the train trials, held-in spikes of the eval trials.",
+        ),
+        "report": (
+            f"{_HERE}.report:report",
+            "Write the public report, and leaderboard.csv, .json and .md beside it.",
+        ),
+        "sample": (
+            f"{_HERE}.sample:sample",
+            "Write simulated ground truth and submissions below OUT_DIR.",
+        ),
+        "score": (
+            f"{_HERE}.score:score",
+            "Score SUBMISSIONS into a store: files, folders, s3:// prefixes, or EvalAI's CSV "
+            "export.",
+        ),
+        "worker": (f"{_HERE}.worker:worker", "Score submissions of EvalAI on this machine."),
+    },
+)
 @click.version_option(__version__, prog_name="nlb-evalai")
 def cli() -> None:
-    """Build, check and run the Neural Latents Benchmark on EvalAI."""
+    """Build, check and run the Neural Latents Benchmark on EvalAI.
+
+    Every command exits with 0 if all is well, with 1 if what it looked at is not fit, and with 2 if
+    it could not look: a file is missing or unreadable, something does not answer, an option is
+    wrong.
+    """
 
 
 def main() -> None:
-    """Entry point: errors made on purpose, and those of files, become one message and exit 1."""
+    """Entry point: an error made on purpose, and one of files, becomes a message and its code."""
     if logging.lastResort is not None:
         logging.lastResort.addFilter(_is_news)
     try:
         cli()
-    except (ToolError, EvaluationError) as error:
-        # what is wrong with a host's truth or storage is not for participants, but it is for tools
-        _end(str(getattr(error, "detail", None) or error))
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _end(f"{where}{error.strerror or error}")
+    except Exception as error:
+        # imported here, as listing the commands needs nothing of it
+        from nlb_evalai.cli._ending import ending_of
+
+        ending = ending_of(error)
+        if ending is None:
+            raise
+        _end(*ending)
 
 
-def _end(message: str) -> NoReturn:
-    click.echo(f"error: {printable_lines(message)}", err=True)
-    sys.exit(1)
+def _end(message: str, exit_code: int) -> NoReturn:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(exit_code)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

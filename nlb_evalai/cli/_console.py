@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
+#: The tables of sessions and annotation files need that much room.
+WIDTH_OF_PIPES = 120
+
 
 def plain_console(*, stderr: bool = False, width_of_pipes: int = 0) -> Console:
     """A console that prints names as they are: it knows no markup and no emoji.

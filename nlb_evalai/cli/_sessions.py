@@ -13,22 +13,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from evaluation_script.suites import DEFAULT_SUITE
-from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._console import WIDTH_OF_PIPES, plain_console
+from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import echo
 from nlb_evalai.truth.build import Result, StepProgress
 
 Command = TypeVar("Command", bound=Callable[..., None])
-PHASES = click.Choice([phase.codename for phase in DEFAULT_SUITE.phases])
-#: The tables need that much room.
-WIDTH_OF_PIPES = 120
-DATASETS = ", ".join(dataset.name for dataset in DEFAULT_SUITE.datasets)
 
 
 def session_options(command: Command) -> Command:
-    """``--phase``, ``--nwb``, ``--out`` and ``--seed``."""
+    """``--suite``, ``--phase``, ``--nwb``, ``--out`` and ``--seed``."""
     options = [
-        click.option("--phase", type=PHASES, required=True, help="Phase of the challenge."),
+        suite_option(),
+        click.option("--phase", required=True, help="Codename of the phase, as in the suite."),
         click.option(
             "--nwb",
             "nwb",
@@ -36,7 +33,7 @@ def session_options(command: Command) -> Command:
             required=True,
             metavar="NAME=PATH",
             help="A dataset's session: an .nwb file, a folder with the session's files, or a "
-            f"quoted pattern. Repeat it for several datasets ({DATASETS}).",
+            "quoted pattern. Repeat it for each dataset of the suite that is wanted.",
         ),
         click.option(
             "--out",
@@ -49,7 +46,8 @@ def session_options(command: Command) -> Command:
             type=int,
             default=0,
             show_default=True,
-            help="Of the jitter of dmfc_rsg; published numbers use 0.",
+            help="Seed of the random shift of trials, in datasets that have one; published numbers "
+            "use 0.",
         ),
     ]
     for option in reversed(options):

@@ -7,30 +7,42 @@ from typing import Optional
 
 import click
 
+from evaluation_script.suites import Suite
+from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import echo
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("destination", metavar="S3://BUCKET/KEY")
-@click.option("--pointer", type=click.Path(path_type=Path), help="Default: FILE with .yaml.")
-@click.option("--phase", help="Needed when the file itself does not say it.")
-@click.option("--kms-key", help="Encrypt with this KMS key (default: the store's own keys).")
+@click.option(
+    "--pointer",
+    type=click.Path(path_type=Path),
+    help="Pointer to write.  [default: FILE with the suffix .yaml]",
+)
+@click.option("--phase", help="Codename of the phase, needed where the file does not say it.")
+@suite_option("the file")
+@click.option("--kms-key", help="Encrypt with this KMS key.  [default: the store's own keys]")
 @click.option("--overwrite", is_flag=True, help="Replace other content under the same key.")
-@click.option("--endpoint", help="Of a store other than AWS (default: AWS_ENDPOINT_URL_S3).")
+@click.option(
+    "--endpoint",
+    help="Address of a store other than AWS.  [default: the variable AWS_ENDPOINT_URL_S3]",
+)
 def publish(
     file: Path,
     destination: str,
     pointer: Optional[Path],
     phase: Optional[str],
+    suite: Optional[Suite],
     kms_key: Optional[str],
     overwrite: bool,
     endpoint: Optional[str],
 ) -> None:
     """Upload FILE, encrypted and never public, read it back, and write a pointer to it.
 
-    A key that ends with a slash is completed with the phase and the hash. Credentials come
-    from where AWS tools look for them (AWS_PROFILE, AWS_ACCESS_KEY_ID, a role, ...).
+    It goes to S3://BUCKET/KEY. A key that ends with a slash is completed with the phase and the
+    hash. Credentials come from where AWS tools look for them (AWS_PROFILE, AWS_ACCESS_KEY_ID, a
+    role, ...).
     """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -52,6 +64,7 @@ def publish(
             destination,
             pointer_path=pointer,
             phase=phase,
+            suite=suite,
             kms_key=kms_key,
             overwrite=overwrite,
             endpoint_url=endpoint,

@@ -8,13 +8,14 @@ from typing import List, Optional
 
 import click
 
-from evaluation_script.suites import DEFAULT_SUITE
+from evaluation_script.suites import Suite
+from nlb_evalai.cli._suite import suite_of_store, suite_option
 from nlb_evalai.cli._terminal import echo
 from nlb_evalai.competition.award.decide import make_award
 from nlb_evalai.competition.award.decisions import Override, read_judges, read_overrides
 from nlb_evalai.competition.award.explain import explained, ranks_csv, sentence, usd
 from nlb_evalai.competition.award.export import read_export
-from nlb_evalai.competition.award.rulebook import DEFAULT_RULES, load_rules
+from nlb_evalai.competition.award.rulebook import load_rules, rules_of
 from nlb_evalai.competition.store import Store
 from nlb_evalai.errors import ToolError
 
@@ -22,20 +23,38 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--store", "store_path", required=True, type=click.Path(path_type=Path))
-@click.option("--entries", required=True, type=_FILE, help="EvalAI's CSV export of submissions.")
-@click.option("--overrides", type=_FILE, help="CSV: id or team, action, reason.")
-@click.option("--judges", type=_FILE, help="CSV: team, judge, criterion, score.")
 @click.option(
-    "--rules", type=_FILE, default=DEFAULT_RULES, show_default="NLB'21 phase 2", help="Rules file."
+    "--store",
+    "store_path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Store that `nlb-evalai score` wrote.",
 )
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--entries",
+    required=True,
+    type=_FILE,
+    help="EvalAI's CSV export of submissions.",
+)
+@click.option("--overrides", type=_FILE, help="CSV file of decisions: id or team, action, reason.")
+@click.option("--judges", type=_FILE, help="CSV file of scores: team, judge, criterion, score.")
+@click.option(
+    "--rules", type=_FILE, help="Rules file.  [default: the one that comes with the store's suite]"
+)
+@suite_option("the store")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write to; made if there is none.",
+)
 def award(
     store_path: Path,
     entries: Path,
     overrides: Optional[Path],
     judges: Optional[Path],
-    rules: Path,
+    rules: Optional[Path],
+    suite: Optional[Suite],
     out: Path,
 ) -> None:
     """Rank, award and explain: award.json, award.md and ranks.csv in a folder.
@@ -43,9 +62,10 @@ def award(
     They name teams with private entries, and by an e-mail address if that is a team's name: they
     are for organizers. The report is for everyone.
     """
-    rulebook = load_rules(rules)
-    title = rulebook.suite.phase(rulebook.phase).title
-    with Store(store_path, suite=DEFAULT_SUITE.name) as store:
+    with Store(store_path, suite=suite.name if suite else None) as store:
+        suite = suite_of_store(store, suite)
+        rulebook = load_rules(rules or rules_of(suite), suite)
+        title = suite.phase(rulebook.phase).title
         if not store.current(rulebook.phase):
             held = ", ".join(f"{n} of {phase}" for phase, n in store.phases().items()) or "nothing"
             raise ToolError(f"{store_path}: no submission of phase {rulebook.phase}; found {held}")

@@ -1,8 +1,7 @@
-"""``nlb-evalai check``."""
+"""``nlb-evalai check``: a submission as the server would see it."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Optional
@@ -13,32 +12,41 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from rich.table import Table
 from rich.text import Text
 
-from evaluation_script.suites import DEFAULT_SUITE
+from evaluation_script.suites import DEFAULT, Suite, find
 from evaluation_script.text import listed, printable
 from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._suite import phase_of, suite_of_truth, suite_option
+from nlb_evalai.cli._terminal import print_json
+from nlb_evalai.errors import NOT_FIT
 from nlb_evalai.submission.check import CheckReport, check_submission
 
 
 @click.command()
 @click.argument("submission", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--phase",
-    required=True,
-    type=click.Choice([phase.codename for phase in DEFAULT_SUITE.phases]),
-    help="The phase it is meant for.",
-)
+@click.option("--phase", required=True, help="Codename of the phase it is meant for.")
 @click.option(
     "--annotations",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Expect the shapes of this truth file instead of the official ones.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def check(submission: Path, phase: str, annotations: Optional[Path], as_json: bool) -> None:
+@suite_option(f"the truth file, or without one {DEFAULT}")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+def check(
+    submission: Path,
+    phase: str,
+    annotations: Optional[Path],
+    suite: Optional[Suite],
+    as_json: bool,
+) -> None:
     """Check SUBMISSION as the server would, before it is uploaded.
 
-    Structure and every value are checked; nothing is scored, and no ground truth is needed. Exit
-    code 1 means that the server would reject the file.
+    Structure and every value are checked; nothing is scored, and no ground truth is needed. The
+    command exits with 1 if the server would reject the file, and with 2 if it cannot be looked at.
     """
+    if annotations is not None:
+        suite = suite_of_truth(annotations, phase, suite)
+    suite = suite or find(DEFAULT)
+    phase_of(suite, phase)
     with Progress(
         "checking",
         BarColumn(),
@@ -53,13 +61,14 @@ def check(submission: Path, phase: str, annotations: Optional[Path], as_json: bo
             submission,
             phase,
             annotations,
+            suite=suite,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        print_json(report.as_json())
     else:
         _show(report)
-    sys.exit(0 if report.accepted else 1)
+    sys.exit(0 if report.accepted else NOT_FIT)
 
 
 def _show(report: CheckReport) -> None:

@@ -11,31 +11,46 @@ from typing import Any, Dict, Optional
 import click
 import jsonschema
 
-from evaluation_script.suites import DEFAULT_SUITE
+from evaluation_script.suites import Suite
+from nlb_evalai.cli._suite import phase_of, suite_of_store, suite_option
 from nlb_evalai.cli._terminal import echo
 from nlb_evalai.competition.award.decide import AWARD_SCHEMA, changed_since
+from nlb_evalai.competition.award.rulebook import ranked
 from nlb_evalai.competition.award.standing import some_of
 from nlb_evalai.competition.report.render import write_report
 from nlb_evalai.competition.report.view import make_view
 from nlb_evalai.competition.store import Store
-from nlb_evalai.errors import ToolError
+from nlb_evalai.errors import NOT_FIT, ToolError
 
 
 @click.command()
-@click.option("--store", "store_path", required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--store",
+    "store_path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Store that `nlb-evalai score` wrote.",
+)
 @click.option(
     "--award",
     "award_dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder that `nlb-evalai award` wrote.",
 )
-@click.option("--phase", help="Codename of the phase.  [default: the award's, or test]")
+@click.option("--phase", help="Codename of the phase.  [default: the award's, or the suite's last]")
+@suite_option("the store")
 @click.option("--changes", is_flag=True, help="Show what moved when scored again.")
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Page to write, as report.html.",
+)
 def report(
     store_path: Path,
     award_dir: Optional[Path],
     phase: Optional[str],
+    suite: Optional[Suite],
     changes: bool,
     out: Path,
 ) -> None:
@@ -43,13 +58,15 @@ def report(
 
     Private entries, and teams whose name holds an e-mail address, are anonymous; withdrawn
     entries are left out; nothing holds an e-mail address. An award from other scores than those
-    that the store has now is refused.
+    that the store has now is refused: then the command exits with 1.
     """
-    decided = _award(award_dir) if award_dir else None
-    codename = phase or (decided["rules"]["phase"] if decided else "test")
-    if decided and codename != decided["rules"]["phase"]:
-        raise ToolError(f"--phase {codename}: the award is for phase {decided['rules']['phase']}")
-    with Store(store_path, suite=DEFAULT_SUITE.name) as store:
+    with Store(store_path, suite=suite.name if suite else None) as store:
+        suite = suite_of_store(store, suite)
+        decided = _award(award_dir, suite) if award_dir else None
+        awarded = decided["rules"]["phase"] if decided else suite.phases[-1].codename
+        codename = phase_of(suite, phase or awarded).codename
+        if decided and codename != awarded:
+            raise ToolError(f"--phase {codename}: the award is for phase {awarded}")
         if codename not in store.phases():
             held = ", ".join(f"{n} of {one}" for one, n in store.phases().items()) or "nothing"
             raise ToolError(f"{store_path}: no submission of phase {codename}; found {held}")
@@ -57,9 +74,10 @@ def report(
         if changed:
             raise ToolError(
                 f"{award_dir}: scores changed since this award: run `award` again; of entries "
-                f"{some_of(changed)}"
+                f"{some_of(changed)}",
+                exit_code=NOT_FIT,
             )
-        view = make_view(store, DEFAULT_SUITE, codename, decided, changes)
+        view = make_view(store, suite, codename, decided, changes)
     for path in write_report(view, out):
         echo(f"written: {path}")
     for moved in view.changes or ():
@@ -72,7 +90,7 @@ def report(
         click.echo("no score moved")
 
 
-def _award(folder: Path) -> Dict[str, Any]:
+def _award(folder: Path, suite: Suite) -> Dict[str, Any]:
     path = folder / "award.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -82,7 +100,9 @@ def _award(folder: Path) -> Dict[str, Any]:
         raise ToolError(f"{path}: no JSON: {error}") from None
     schema = found.get("schema") if isinstance(found, dict) else None
     if schema != AWARD_SCHEMA:
-        raise ToolError(f"{path}: schema: found {schema!r}, expected {AWARD_SCHEMA!r}")
+        raise ToolError(
+            f"{path}: schema: found {schema!r}, expected {AWARD_SCHEMA!r}", exit_code=NOT_FIT
+        )
     layout = (
         resources.files("nlb_evalai.competition.award").joinpath("award-1.json").read_text("utf-8")
     )
@@ -90,10 +110,19 @@ def _award(folder: Path) -> Dict[str, Any]:
     if fault is not None:
         where = "/".join(map(str, fault.absolute_path)) or "the file"
         raise ToolError(
-            f"{path}: {where}: {shorten(fault.message, 200)}; `nlb-evalai award` writes it anew"
+            f"{path}: {where}: {shorten(fault.message, 200)}; `nlb-evalai award` writes it anew",
+            exit_code=NOT_FIT,
         )
-    missing = [one.name for one in DEFAULT_SUITE.datasets if one.name not in found["rankings"]]
+    rules = found["rules"]
+    if rules["suite"] != suite.name:
+        raise ToolError(
+            f"{path}: rules/suite: found {rules['suite']!r}, expected {suite.name!r} as in the "
+            "store",
+            exit_code=NOT_FIT,
+        )
+    expected = ranked(suite, rules["metric"], rules["bin_width_ms"])
+    missing = [name for name in expected if name not in found["rankings"]]
     if missing:
-        raise ToolError(f"{path}: rankings: expected {', '.join(missing)} too")
+        raise ToolError(f"{path}: rankings: expected {', '.join(missing)} too", exit_code=NOT_FIT)
     result: Dict[str, Any] = found
     return result

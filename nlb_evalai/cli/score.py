@@ -22,10 +22,11 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from evaluation_script.suites import DEFAULT_SUITE
+from evaluation_script.suites import Suite
 from evaluation_script.text import plural, printable
 from nlb_evalai.cli._console import plain_console
-from nlb_evalai.cli._terminal import echo
+from nlb_evalai.cli._suite import phase_of, suite_of_truth, suite_option
+from nlb_evalai.cli._terminal import echo, print_json
 from nlb_evalai.competition.batch.cluster import run_cluster
 from nlb_evalai.competition.batch.pool import run_pool
 from nlb_evalai.competition.batch.run import Runner, Tally, run_batch
@@ -47,15 +48,20 @@ class _Rate(ProgressColumn):
 
 @click.command()
 @click.argument("submissions", nargs=-1, required=True)
-@click.option("--phase", required=True, help="Codename of the phase, such as test.")
+@click.option("--phase", required=True, help="Codename of the phase.")
 @click.option(
     "--annotations",
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The phase's ground truth.",
 )
+@suite_option("the truth")
 @click.option(
-    "--store", "store_path", required=True, type=click.Path(dir_okay=False, path_type=Path)
+    "--store",
+    "store_path",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="SQLite file that keeps the scores; made if there is none.",
 )
 @click.option(
     "--files",
@@ -68,30 +74,31 @@ class _Rate(ProgressColumn):
     help="Processes that score at the same time.  [default: one for each core]",
 )
 @click.option("--dask", "address", help="Use the dask.distributed cluster at this address.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
 def score(
     submissions: Tuple[str, ...],
     phase: str,
     annotations: Path,
+    suite: Optional[Suite],
     store_path: Path,
     files: Optional[Path],
     workers: Optional[int],
     address: Optional[str],
+    as_json: bool,
 ) -> None:
     """Score SUBMISSIONS into a store: files, folders, s3:// prefixes, or EvalAI's CSV export.
 
     What the store holds under the same hashes and rules is skipped; interrupted at any moment,
     the same command goes on. A submission that cannot be scored is kept with its error.
 
-    Exits with 0 when every submission is scored or is itself at fault, with 3 when some failed
-    for a reason that may pass (run the same command again), with 130 when interrupted.
+    The command exits with 0 when every submission is scored or is itself at fault, with 2 when the
+    truth, the store or a place of submissions cannot be used, with 3 when some failed for a reason
+    that may pass (run the same command again), with 130 when interrupted.
     """
-    try:
-        title = DEFAULT_SUITE.phase(phase).title
-    except KeyError:
-        known = ", ".join(one.codename for one in DEFAULT_SUITE.phases)
-        raise click.BadParameter(f"found {phase!r}, expected one of {known}") from None
     if address and workers:
         raise click.UsageError("--workers is for this machine: leave it out with --dask")
+    suite = suite_of_truth(annotations, phase, suite)
+    title = phase_of(suite, phase).title
     found = collect(submissions, (phase, title), files)
     for warning in found.warnings:
         echo(f"warning: {warning}", err=True)
@@ -102,7 +109,7 @@ def score(
         runner = partial(run_pool, workers=min(workers or _cores(), len(found.sources)))
     console = plain_console(stderr=True)
     failures: List[Outcome] = []
-    with Store(store_path, suite=DEFAULT_SUITE.name, write=True) as store:
+    with Store(store_path, suite=suite.name, write=True) as store:
         with _progress(console) as progress:
             bar = progress.add_task("scoring", total=len(found.sources))
 
@@ -115,7 +122,13 @@ def score(
 
             try:
                 tally = run_batch(
-                    store, found.sources, annotations, phase, runner, on_outcome=on_outcome
+                    store,
+                    found.sources,
+                    annotations,
+                    phase,
+                    runner,
+                    suite=suite,
+                    on_outcome=on_outcome,
                 )
             except KeyboardInterrupt:
                 progress.stop()
@@ -124,7 +137,25 @@ def score(
                 )
                 sys.exit(_INTERRUPTED)
         passing = sorted({failure.kind for failure in failures} - set(LASTING))
-        _say(tally, store, store_path, phase, passing)
+        if as_json:
+            print_json(
+                {
+                    "suite": suite.name,
+                    "phase": phase,
+                    "store": str(store_path),
+                    "scored": tally.scored,
+                    "failed": tally.failed,
+                    "skipped": tally.skipped,
+                    "failures": [
+                        {"name": one.source.name, "kind": one.kind, "error": one.error}
+                        for one in failures
+                    ],
+                    "may_pass": passing,
+                    "in_store": store.counts(phase),
+                }
+            )
+        else:
+            _say(tally, store, store_path, phase, passing)
     if passing:
         sys.exit(_SOME_LEFT)
 

@@ -8,6 +8,9 @@ from typing import Any, Optional, Tuple
 
 import click
 
+from evaluation_script.suites import Suite
+from nlb_evalai.cli._suite import suite_option
+from nlb_evalai.cli._terminal import print_json
 from nlb_evalai.errors import ToolError
 from nlb_evalai.remote import log
 from nlb_evalai.remote.service import Service, Settings, find_annotations, within_memory
@@ -33,10 +36,20 @@ def _seconds(name: str, default: float, text: str) -> Any:
     "A file may be a pointer to object storage (<phase>.yaml; in a folder it is read where there "
     "is no <phase>.h5). May be given more than once.",
 )
-@click.option("--api", envvar="API_SERVER", default="https://eval.ai", show_default=True)
-@click.option("--queue", envvar="QUEUE_NAME", required=True, help="The challenge's queue.")
+@suite_option("the truth")
 @click.option(
-    "--challenge", envvar="CHALLENGE_PK", type=int, help="Leave other challenges' messages alone."
+    "--api",
+    envvar="API_SERVER",
+    default="https://eval.ai",
+    show_default=True,
+    help="Address of EvalAI.",
+)
+@click.option("--queue", envvar="QUEUE_NAME", required=True, help="Name of the challenge's queue.")
+@click.option(
+    "--challenge",
+    envvar="CHALLENGE_PK",
+    type=int,
+    help="Number of the challenge: messages of others are left alone.",
 )
 @click.option(
     "--token-file",
@@ -47,7 +60,10 @@ def _seconds(name: str, default: float, text: str) -> Any:
 @click.option(
     "--once",
     is_flag=True,
-    help="Handle what is in the queue and return; exit with 1 where EvalAI cannot be reached.",
+    help="Handle what is in the queue and return; exit with 2 where EvalAI cannot be reached.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="With --once, print what was done as one JSON object."
 )
 @click.option(
     "--state",
@@ -57,14 +73,31 @@ def _seconds(name: str, default: float, text: str) -> Any:
     show_default=True,
     help="Folder for the record and for files in hand; all workers of this host share it.",
 )
-@click.option("--concurrency", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many submissions are scored at the same time.",
+)
 @click.option("--memory", type=int, metavar="MIB", help="Score no more at a time than fit in it.")
 @click.option(
-    "--max-size", type=click.FloatRange(min=0), default=2000.0, show_default=True, metavar="MB"
+    "--max-size",
+    type=click.FloatRange(min=0),
+    default=2000.0,
+    show_default=True,
+    metavar="MB",
+    help="Largest submission that is fetched.",
 )
-@click.option("--max-tries", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option(
+    "--max-tries",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="How often a submission is tried that fails by what may not be its fault.",
+)
 @_seconds("--lease", 120, "How long a silent worker of this host keeps a submission.")
-@_seconds("--takeover", 7200, "... and one that another host's worker began.")
+@_seconds("--takeover", 7200, "How long one is left alone that another host's worker began.")
 @_seconds("--grace", 20, "Time to finish or hand back after SIGTERM.")
 @_seconds("--poll", 10, "Pause between looks at an empty queue.")
 @_seconds("--scoring-timeout", 2400, "Longest scoring of a submission.")
@@ -76,15 +109,21 @@ def _seconds(name: str, default: float, text: str) -> Any:
     show_default=True,
     help="The server's limit for a user; all workers with one --state keep it together.",
 )
-@click.option("--log-json", is_flag=True, help="One JSON object a line, on stderr.")
+@click.option("--log-json", is_flag=True, help="Log one JSON object a line, on stderr.")
 @click.option(
-    "--health-file", type=click.Path(dir_okay=False, path_type=Path), help="[default: in --state]"
+    "--health-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that shows the worker alive.  [default: health.json in --state]",
 )
-def worker(annotations: Tuple[str, ...], **given: Any) -> None:
+def worker(
+    annotations: Tuple[str, ...], suite: Optional[Suite], as_json: bool, **given: Any
+) -> None:
     """Score submissions of EvalAI on this machine.
 
     Takes messages from the challenge's queue until SIGTERM. See docs/remote.md.
     """
+    if as_json and not given["once"]:
+        raise click.UsageError("--json needs --once: a worker that goes on has no end to tell")
     token = _token(given["token_file"])
     log.set_up(given["log_json"], token)
     timing = Timing(first_pause_seconds=given["first_pause"])
@@ -92,7 +131,7 @@ def worker(annotations: Tuple[str, ...], **given: Any) -> None:
         api=checked_api(given["api"]),
         queue=given["queue"],
         token=token,
-        annotations=find_annotations(list(annotations)),
+        annotations=find_annotations(list(annotations), suite),
         state=given["state"],
         health_file=given["health_file"] or given["state"] / "health.json",
         policy=Policy(
@@ -111,8 +150,12 @@ def worker(annotations: Tuple[str, ...], **given: Any) -> None:
         scoring_seconds=given["scoring_timeout"],
         requests_per_minute=given["requests_per_minute"],
         log_json=given["log_json"],
+        suite=suite,
     )
     counts = Service(settings).run()
+    if as_json:
+        print_json({"phases": sorted(settings.annotations), "done": dict(counts)})
+        return
     summary = ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
     click.echo(f"worker ended: {summary or 'nothing to do'}")
 

@@ -1,8 +1,8 @@
 """The store: every score ever computed, in one SQLite file.
 
 A row for each submission (under its hash, the truth's hash and the rules' version), each of its
-scores, and the per-trial log-likelihoods behind co-bps. Rows are only ever added; ``current``
-points at the ones that stand. Schema: docs/phase2.md.
+scores, and the per-trial log-likelihoods behind the one that ranks. Rows are only ever added;
+``current`` points at the ones that stand. Schema: docs/phase2.md.
 
 One process writes at a time. It holds a lock on ``<store>.lock``, which the system frees even
 when the process is killed; each submission is one transaction.
@@ -21,7 +21,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tup
 
 import numpy as np
 
-from evaluation_script.metrics import CoSmoothing
+from evaluation_script.suites import find
 from nlb_evalai.competition.batch.task import FAILED, LASTING, SCORED, Outcome
 from nlb_evalai.errors import ToolError
 from nlb_evalai.web.http import without_query
@@ -78,10 +78,6 @@ CREATE TABLE IF NOT EXISTS trial_spikes (
     PRIMARY KEY (truth_sha256, dataset, bin_width_ms)
 );
 """
-
-
-#: the metric whose parts by trial are kept, so that two entries can be compared in pairs
-PAIRED = CoSmoothing
 
 
 class StoreError(ToolError):
@@ -299,8 +295,9 @@ class Store:
             ]
             rows += [(*where, metric, None, None, why) for metric, why in group.left_out.items()]
             self._db.executemany("INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-            trials = group.per_trial.get(PAIRED.key)
-            if trials is not None:
+            # so that two entries can be compared in pairs, where they are ranked by a likelihood
+            trials = group.per_trial.get(find(card.suite).ranked_by.key, {}) if card else {}
+            if {"log_likelihood", "spikes"} <= set(trials):
                 self._db.execute(
                     "INSERT INTO trial_log_likelihood VALUES (?, ?, ?, ?)",
                     (*where, _pack(trials["log_likelihood"])),
@@ -360,7 +357,10 @@ class Store:
     def trials(
         self, row_id: int, dataset: str, bin_width_ms: int
     ) -> Optional[Tuple[np.ndarray, np.ndarray]]:
-        """(log-likelihood in nats, spikes), both (trials,), behind a co-bps; None without one."""
+        """(log-likelihood in nats, spikes), both (trials,), behind the score that ranks.
+
+        None where the suite ranks by another kind of score, or the submission has none.
+        """
         found = self._db.execute(
             "SELECT nats, spikes FROM trial_log_likelihood JOIN submissions USING (row_id) "
             "JOIN trial_spikes USING (truth_sha256, dataset, bin_width_ms) "

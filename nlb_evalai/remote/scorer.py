@@ -14,10 +14,11 @@ import signal
 import time
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 import evaluation_script
 from evaluation_script.errors import EvaluationError, LimitError, SubmissionError
+from evaluation_script.suites import Suite
 from nlb_evalai.remote import log
 
 _LOOK_EVERY_SECONDS = 0.5
@@ -32,9 +33,12 @@ class Scorer:
         After which a scoring is ended and the submission fails.
     log_json : bool
         How the process logs.
+    suite : Suite, optional
+        One of the host's own, which the truth is of: the process loads its file.
     """
 
-    def __init__(self, max_seconds: float, log_json: bool) -> None:
+    def __init__(self, max_seconds: float, log_json: bool, suite: Optional[Suite] = None) -> None:
+        self._suite = suite
         self._max_seconds = max_seconds
         self._log_json = log_json
         self._context = multiprocessing.get_context("forkserver")
@@ -49,7 +53,8 @@ class Scorer:
         """
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(
-            target=_run, args=(theirs, str(annotation), str(submission), phase, self._log_json)
+            target=_run,
+            args=(theirs, str(annotation), str(submission), phase, self._log_json, self._suite),
         )
         process.start()
         theirs.close()
@@ -114,8 +119,15 @@ def finished(answer: Mapping[str, Any], stdout: str) -> Dict[str, Any]:
     }
 
 
-def _run(answers: Connection, annotation: str, submission: str, phase: str, as_json: bool) -> None:
-    """In the new process."""
+def _run(
+    answers: Connection,
+    annotation: str,
+    submission: str,
+    phase: str,
+    as_json: bool,
+    suite: Optional[Suite],
+) -> None:
+    """In the new process; ``suite`` is known as it has arrived, and the truth names it."""
     # A supervisor may signal the whole group; the worker decides when scoring ends.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

@@ -15,7 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
-from evaluation_script.suites import DEFAULT_SUITE
+import h5py
+
+from evaluation_script import suites
+from evaluation_script.annotation import root_text
+from evaluation_script.suites import Suite, SuiteError
 from nlb_evalai.errors import ToolError
 from nlb_evalai.remote.client import Client
 from nlb_evalai.remote.health import Health
@@ -34,7 +38,7 @@ _LAST_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a worker is told."""
+    """Everything a worker is told. ``suite`` makes one of the host's own known to scorings."""
 
     api: str
     queue: str
@@ -51,17 +55,23 @@ class Settings:
     scoring_seconds: float = 2400.0
     requests_per_minute: float = 60.0
     log_json: bool = False
+    suite: Optional[Suite] = None
 
 
-def find_annotations(given: List[str]) -> Mapping[str, Path]:
+def find_annotations(given: List[str], suite: Optional[Suite] = None) -> Mapping[str, Path]:
     """Phase -> ground truth, from folders, files named after their phase, and ``phase=file``.
+
+    Parameters
+    ----------
+    given : list of str
+    suite : Suite, optional
+        Left out, each file says of which suite it is; what a pointer points at may be of any.
 
     Raises
     ------
     ToolError
-        Naming all that is missing, of no phase, or there twice.
+        Naming all that is missing, of an unknown suite, of no phase, or there twice.
     """
-    known = [phase.codename for phase in DEFAULT_SUITE.phases]
     found: Dict[str, Path] = {}
     problems: List[str] = []
     for item in given:
@@ -77,6 +87,11 @@ def find_annotations(given: List[str]) -> Mapping[str, Path]:
             problems.append(f"{path}: no such file" + ("" if mark else " or folder"))
             continue
         for name, file in files.items():
+            try:
+                known = _phases(file, suite)
+            except SuiteError as error:
+                problems.append(f"{file}: {error}")
+                continue
             if name not in known:
                 problems.append(f"{file}: found phase {name!r}, expected {' or '.join(known)}")
             elif name in found:
@@ -86,6 +101,18 @@ def find_annotations(given: List[str]) -> Mapping[str, Path]:
     if problems:
         raise ToolError("annotations:\n" + "\n".join(f"  {problem}" for problem in problems))
     return found
+
+
+def _phases(truth: Path, suite: Optional[Suite]) -> List[str]:
+    """The phases that a file can be of."""
+    if suite is None:
+        try:
+            with h5py.File(truth, "r") as file:
+                suite = suites.find(root_text(file, "suite") or suites.DEFAULT)
+        except OSError:  # a pointer, or damaged: then scoring says so
+            found = [phase for name in suites.names() for phase in suites.find(name).phases]
+            return list(dict.fromkeys(phase.codename for phase in found))
+    return [phase.codename for phase in suite.phases]
 
 
 def within_memory(wanted: int, memory_mib: Optional[int]) -> int:
@@ -121,7 +148,7 @@ class Service:
             policy=settings.policy,
             annotations=settings.annotations,
             ledger=self._ledger,
-            scorer=Scorer(settings.scoring_seconds, settings.log_json),
+            scorer=Scorer(settings.scoring_seconds, settings.log_json, settings.suite),
             health=Health(settings.health_file),
             work=settings.state / "work",
         )

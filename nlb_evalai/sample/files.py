@@ -19,7 +19,7 @@ import numpy as np
 
 from evaluation_script.annotation import root_text
 from evaluation_script.metrics.psth_match import PSTH
-from evaluation_script.suites import DEFAULT_SUITE, Dataset, Phase, Suite
+from evaluation_script.suites import Dataset, Phase, Suite
 from evaluation_script.suites.session import SeriesBehavior
 from evaluation_script.suites.suite import Published
 from nlb_evalai.errors import ToolError
@@ -48,7 +48,7 @@ class SamplePaths:
     submissions: Dict[str, Dict[str, Path]]
 
 
-def small_suite(suite: Suite = DEFAULT_SUITE) -> Suite:
+def small_suite(suite: Suite) -> Suite:
     """The suite with few trials and few units; bins, metrics and splits stay as they are."""
     return replace(suite, datasets=tuple(_small(suite, dataset) for dataset in suite.datasets))
 
@@ -71,9 +71,7 @@ def _few(neurons: Optional[int], least: int) -> int:
     return 0 if neurons == 0 else max((neurons or 0) // 8, least)
 
 
-def make_sessions(
-    scale: str = "small", *, suite: Suite = DEFAULT_SUITE, seed: int = 0
-) -> List[Session]:
+def make_sessions(suite: Suite, scale: str = "small", *, seed: int = 0) -> List[Session]:
     """One simulated session per dataset of ``suite``; at ``full`` scale in the published shapes.
 
     Raises
@@ -94,11 +92,11 @@ def make_sessions(
 
 def write_sample(
     out_dir: Union[str, Path],
+    suite: Suite,
     *,
     scale: str = "small",
     phases: Optional[Sequence[str]] = None,
     models: Optional[Sequence[str]] = None,
-    suite: Suite = DEFAULT_SUITE,
     seed: int = 0,
     report: Callable[[str], None] = lambda path: None,
 ) -> SamplePaths:
@@ -121,7 +119,7 @@ def write_sample(
     ToolError
         If other ground truth lies where the sample's would; then nothing is written.
     """
-    sessions = make_sessions(scale, suite=suite, seed=seed)
+    sessions = make_sessions(suite, scale, seed=seed)
     chosen = _chosen("phase", phases, [phase.codename for phase in suite.phases])
     names = _chosen("model", models, MODELS)
     out = Path(out_dir)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import signal
 from sklearn.linear_model import Ridge
 
-from evaluation_script.suites import DEFAULT_SUITE, Dataset, Suite
+from evaluation_script.suites import Dataset, Suite
 from nlb_evalai.truth.build import Result, Sources, StepProgress, write_trials
 
 #: Added before the logarithm, as in the reference.
@@ -30,7 +30,7 @@ def build_baseline(
     phase: str,
     sources: Sources,
     out: Path,
-    suite: Suite = DEFAULT_SUITE,
+    suite: Suite,
     seed: int = 0,
     progress: Optional[StepProgress] = None,
 ) -> Result:
@@ -67,12 +67,17 @@ def baseline_rates(
     train = _smooth(np.nan_to_num(inputs["train_spikes_heldin"]), sd_bins)
     evaluate = _smooth(np.nan_to_num(inputs["eval_spikes_heldin"]), sd_bins)
     heldout = np.nan_to_num(inputs["train_spikes_heldout"])
-    model = Ridge(_RIDGE_PENALTY).fit(_regressors(train), heldout.reshape(-1, heldout.shape[2]))
+    n_heldout = heldout.shape[2]
+    model = Ridge(_RIDGE_PENALTY)
+    if n_heldout:
+        model.fit(_regressors(train), heldout.reshape(-1, n_heldout))
     floor = np.maximum(heldout.mean(axis=(0, 1)) * _FLOOR_SHARE, _SMALLEST_RATE)
 
     def predict(smoothed: NDArray) -> NDArray[np.float32]:
+        if not n_heldout:
+            return np.zeros((*smoothed.shape[:2], 0), np.float32)
         rates = np.maximum(model.predict(_regressors(smoothed)), floor)
-        return rates.reshape(*smoothed.shape[:2], heldout.shape[2]).astype(np.float32)
+        return rates.reshape(*smoothed.shape[:2], n_heldout).astype(np.float32)
 
     return {
         "train_rates_heldin": train.astype(np.float32),

@@ -18,7 +18,7 @@ from evaluation_script.submission.plan import Block
 from evaluation_script.submission.stream import Progress, stream
 from evaluation_script.submission.structure import Inspection, inspect
 from evaluation_script.submission.upload import Upload
-from evaluation_script.suites import DEFAULT_SUITE, Suite
+from evaluation_script.suites import Suite
 
 
 @dataclass
@@ -60,7 +60,7 @@ def check_submission(
     phase_codename: str,
     annotations: Optional[Path] = None,
     *,
-    suite: Suite = DEFAULT_SUITE,
+    suite: Optional[Suite] = None,
     progress: Optional[Progress] = None,
 ) -> CheckReport:
     """Check structure and values of a submission as the server does.
@@ -71,6 +71,8 @@ def check_submission(
     phase_codename : str
     annotations : Path, optional
         A truth file whose shapes are expected; without it, the benchmark's official shapes.
+    suite : Suite, optional
+        The truth file says of which suite it is; without one, this must be given.
     progress : callable, optional
         Called with (bytes read, bytes to read).
 
@@ -83,12 +85,19 @@ def check_submission(
     ------
     AnnotationError
         If ``annotations`` cannot be used.
+    KeyError
+        If the suite has no such phase.
+    ValueError
+        If there is neither a truth file nor a suite.
     """
+    if annotations is None and suite is None:
+        raise ValueError("without a truth file the suite must be given")
     against = "official shapes" if annotations is None else str(annotations)
     report = CheckReport(str(submission), phase_codename, against)
-    phase = suite.phase(phase_codename)
     annotation = None if annotations is None else Annotation(annotations, phase_codename, suite)
     try:
+        suite = suite or annotation.suite  # type: ignore[union-attr]
+        phase = suite.phase(phase_codename)
         layouts = annotation.layouts if annotation else published_layouts(suite, phase_codename)
         with Upload(submission) as upload, ReaderProcess(upload.descriptor) as reader:
             inspection = inspect(reader, suite, layouts)

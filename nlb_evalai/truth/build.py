@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation_script.suites import DEFAULT_SUITE, Dataset, Suite
-from nlb_evalai.errors import ProblemsError
+from evaluation_script.suites import Dataset, Suite
+from nlb_evalai.errors import NOT_SEEN, ProblemsError
 from nlb_evalai.hdf5 import written_whole
 from nlb_evalai.truth.errors import AnnotationFileError, SessionError
 from nlb_evalai.truth.files import write_arrays, write_provenance
@@ -61,7 +61,7 @@ class Result:
     notes: List[str]
 
 
-def parse_sources(entries: Sequence[str], suite: Suite = DEFAULT_SUITE) -> Dict[str, List[Path]]:
+def parse_sources(entries: Sequence[str], suite: Suite) -> Dict[str, List[Path]]:
     """``NAME=PATH`` -> the files of each dataset, in the suite's order.
 
     PATH is a file, a folder (all its ``.nwb`` files, sorted by name), or a pattern such as
@@ -75,12 +75,19 @@ def parse_sources(entries: Sequence[str], suite: Suite = DEFAULT_SUITE) -> Dict[
     found: Dict[str, List[Path]] = {}
     problems: List[str] = []
     names = [dataset.name for dataset in suite.datasets if dataset.session is not None]
+    without_rules = [dataset.name for dataset in suite.datasets if dataset.session is None]
     for entry in entries:
         name, separator, text = entry.partition("=")
         if not separator or not text:
             problems.append(f"{entry!r}: expected NAME=PATH")
+        elif name in without_rules:
+            problems.append(
+                f"{name!r}: suite {suite.name} has no rules for its recordings (session=... of the "
+                "dataset), so nothing can be made of them"
+            )
         elif name not in names:
-            problems.append(f"{name!r}: not a dataset; expected one of {', '.join(names)}")
+            known = f"expected one of {', '.join(names)}" if names else "none has rules for them"
+            problems.append(f"{name!r}: not a dataset; {known}")
         elif name in found:
             problems.append(f"{name!r}: given twice; for several files give their folder")
         else:
@@ -88,7 +95,7 @@ def parse_sources(entries: Sequence[str], suite: Suite = DEFAULT_SUITE) -> Dict[
             if not found[name]:
                 problems.append(f"{name!r}: no .nwb file at {text}")
     if problems:
-        raise ProblemsError("cannot use --nwb,", problems)
+        raise ProblemsError("cannot use --nwb,", problems, exit_code=NOT_SEEN)
     return {name: found[name] for name in names if name in found}
 
 
@@ -118,7 +125,7 @@ def build_annotations(
     phase: str,
     sources: Sources,
     out: Path,
-    suite: Suite = DEFAULT_SUITE,
+    suite: Suite,
     seed: int = 0,
     progress: Optional[StepProgress] = None,
     force: bool = False,
@@ -173,7 +180,7 @@ def build_input_file(
     phase: str,
     sources: Sources,
     out: Path,
-    suite: Suite = DEFAULT_SUITE,
+    suite: Suite,
     seed: int = 0,
     progress: Optional[StepProgress] = None,
 ) -> Result:
@@ -191,7 +198,7 @@ def write_trials(
     phase: str,
     sources: Sources,
     out: Path,
-    suite: Suite = DEFAULT_SUITE,
+    suite: Suite,
     seed: int = 0,
     progress: Optional[StepProgress] = None,
     model: Optional[Model] = None,
@@ -246,7 +253,7 @@ def _naming(dataset: str, suite: Suite, recording: Recording) -> Iterator[None]:
         others = fitting(suite, set(recording.trials.names()), set(recording.series))
         if others and dataset not in others:
             message += f"; the session has all that {', '.join(others)} needs"
-        raise SessionError(message) from error
+        raise SessionError(message, exit_code=error.exit_code) from error
 
 
 def _summary(group: h5py.Group) -> GroupSummary:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation_script.files import file_sha256
+from nlb_evalai.errors import NOT_SEEN
 from nlb_evalai.truth.errors import SessionError
 from nlb_evalai.truth.recording import NO_TIME, Recording, Trials, Unit, Units
 from nlb_evalai.truth.series import read_all_series
@@ -48,13 +49,14 @@ def read_nwb(path: Path, keep_series: Optional[str] = None) -> Recording:
 def _opened(path: Path) -> Iterator[h5py.File]:
     """The file, with every fault of reading it named after it."""
     if not path.is_file():
-        raise SessionError(f"{path}: no such file")
+        raise SessionError(f"{path}: no such file", exit_code=NOT_SEEN)
     try:
         with h5py.File(path, "r") as file:
             yield file
     except (OSError, RuntimeError, KeyError) as error:
         raise SessionError(
-            f"{path}: cannot be read as NWB (HDF5); is it complete? HDF5 says: {error}"
+            f"{path}: cannot be read as NWB (HDF5); is it complete? HDF5 says: {error}",
+            exit_code=NOT_SEEN,
         ) from error
 
 

@@ -17,7 +17,7 @@ from evaluation_script import storage
 from evaluation_script.annotation import root_text
 from evaluation_script.files import file_sha256
 from evaluation_script.storage import Pointer, StorageError
-from evaluation_script.suites import DEFAULT_SUITE, Suite
+from evaluation_script.suites import DEFAULT, Suite, SuiteError, find
 from nlb_evalai.errors import ToolError
 
 Progress = Callable[[int], None]
@@ -41,7 +41,7 @@ def publish(
     kms_key: Optional[str] = None,
     overwrite: bool = False,
     endpoint_url: Optional[str] = None,
-    suite: Suite = DEFAULT_SUITE,
+    suite: Optional[Suite] = None,
     uploaded: Optional[Progress] = None,
     read_back: Optional[Progress] = None,
 ) -> Path:
@@ -57,6 +57,8 @@ def publish(
         The pointer; by default next to ``truth``, with the suffix ``.yaml``.
     phase : str, optional
         Codename; by default what the file's root attribute ``phase`` says.
+    suite : Suite, optional
+        Left out, the file says of which suite it is.
     kms_key : str, optional
         Encrypt with this KMS key instead of the store's own keys.
     overwrite : bool
@@ -103,12 +105,17 @@ def publish(
     return _write_pointer(pointer, pointer_path or truth.with_suffix(".yaml"))
 
 
-def _phase_of(truth: Path, phase: Optional[str], suite: Suite) -> str:
+def _phase_of(truth: Path, phase: Optional[str], suite: Optional[Suite]) -> str:
     try:
         with h5py.File(truth, "r") as file:
-            said = root_text(file, "phase")
+            said, name = root_text(file, "phase"), root_text(file, "suite")
+        suite = suite or find(name or DEFAULT)
     except OSError:
         raise PublishError(f"{truth}: not an HDF5 file that can be read") from None
+    except SuiteError as error:
+        raise PublishError(f"{truth}: {error}") from None
+    if name not in (None, suite.name):
+        raise PublishError(f"{truth}: suite: found {name!r}, expected {suite.name!r}")
     known = [one.codename for one in suite.phases]
     if phase is None and said is None:
         raise PublishError(f"{truth} does not say its phase: add --phase ({' or '.join(known)})")

@@ -73,7 +73,7 @@ def build_targets(
     selection : Selection
     bin_widths_ms : sequence of int
     seed : int
-        Of the jitter's random numbers (dmfc_rsg).
+        Of the jitter's random numbers, in datasets that have it.
     tick : callable, optional
         Called after each unit.
 
@@ -111,7 +111,7 @@ def check_fits(recording: Recording, dataset: Dataset, targets: bool) -> None:
         raise SessionError(f"{recording.where}: table units has no held-in unit")
     if not targets:
         return
-    if not len(recording.heldout):
+    if not len(recording.heldout) and dataset.published.n_heldout != 0:
         raise SessionError(
             f"{recording.where}: table units has no held-out unit (column 'heldout'); ground "
             "truth needs the session with all of them"

@@ -16,24 +16,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation_script.annotation import root_text
-from evaluation_script.arrays import Axis
-from evaluation_script.metrics.psth_match import PSTH
+from evaluation_script.arrays import Axis, Kind
+from evaluation_script.metrics.psth_match import CONDITIONS, JITTER
 from evaluation_script.submission.layout import Layout, published_layouts
-from evaluation_script.suites import DEFAULT_SUITE, Dataset, Suite
+from evaluation_script.suites import DEFAULT, Dataset, Suite, SuiteError, find
 from evaluation_script.suites.session import SessionRules, TrialBehavior
 from evaluation_script.text import printable
+from nlb_evalai.errors import NOT_SEEN
 from nlb_evalai.truth.errors import AnnotationFileError
 from nlb_evalai.truth.files import read_arrays
 
 _SPIKES = ("eval_spikes_heldout", "eval_spikes_heldin_forward", "eval_spikes_heldout_forward")
+#: what the values of an array are -> the kinds of numbers that it may hold
+_KINDS = {Kind.COUNTS: "f", Kind.NUMBERS: "f", Kind.INTEGERS: "iu", Kind.MASK: "b"}
 
 
 @dataclass
 class Report:
-    """What is wrong (``problems``) and what is only unusual (``notes``), a line each."""
+    """What is wrong (``problems``) and what is only unusual (``notes``), a line each.
+
+    ``suite`` is what the file was held to; None where it is of an unknown one.
+    """
 
     problems: List[str] = field(default_factory=list)
     notes: List[str] = field(default_factory=list)
+    suite: Optional[Suite] = None
 
 
 @dataclass
@@ -66,8 +73,13 @@ class Group:
     def spikes(self) -> Iterator[Tuple[str, NDArray]]:
         for name in _SPIKES:
             value = self.get(name, 3)
-            if value is not None:
+            if value is not None and value.shape[2]:
                 yield name, value
+
+    def readers(self, name: str) -> str:
+        """The metrics that read an array, in words."""
+        keys = [m.key for m in self.dataset.metrics if name in [one.name for one in m.truth]]
+        return " and ".join(keys) or "what reads it"
 
 
 Check = Callable[[Group], Iterator[str]]
@@ -81,7 +93,10 @@ def check(function: Check) -> Check:
 
 
 def check_path(
-    path: Path, suite: Suite = DEFAULT_SUITE, official: bool = False, phase: Optional[str] = None
+    path: Path,
+    suite: Optional[Suite] = None,
+    official: bool = False,
+    phase: Optional[str] = None,
 ) -> Report:
     """Check a file; see :func:`check_file`.
 
@@ -95,13 +110,15 @@ def check_path(
             return check_file(file, suite, official, phase)
     except (OSError, RuntimeError) as error:
         raise AnnotationFileError(
-            f"{path}:", [f"cannot be read as HDF5; is it complete? HDF5 says: {error}"]
+            f"{path}:",
+            [f"cannot be read as HDF5; is it complete? HDF5 says: {error}"],
+            exit_code=NOT_SEEN,
         ) from error
 
 
 def check_file(
     file: h5py.File,
-    suite: Suite = DEFAULT_SUITE,
+    suite: Optional[Suite] = None,
     official: bool = False,
     phase: Optional[str] = None,
 ) -> Report:
@@ -110,13 +127,22 @@ def check_file(
     Parameters
     ----------
     file : h5py.File
-    suite : Suite
+    suite : Suite, optional
+        Left out, the file says of which suite it is.
     official : bool
         Also hold every array to the shapes of the published datasets.
     phase : str, optional
         Where the file does not say it (or must say so).
     """
     report = Report()
+    found = root_text(file, "suite")
+    if suite is None:
+        try:
+            suite = find(found or DEFAULT)
+        except SuiteError as error:
+            report.problems.append(f"attribute {error}")
+            return report
+    report.suite = suite
     said = root_text(file, "phase")
     if said is None:
         report.notes.append("no attributes: the file does not say its phase, suite or sources")
@@ -124,7 +150,6 @@ def check_file(
         report.problems.append(f"attribute phase: found {said!r}, not a phase of {suite.name}")
     elif phase is not None and said != phase:
         report.problems.append(f"attribute phase: found {said!r}, expected {phase!r}")
-    found = root_text(file, "suite")
     if found is not None and found != suite.name:
         report.problems.append(f"attribute suite: found {found!r}, expected {suite.name!r}")
     phase = phase or said
@@ -178,12 +203,15 @@ def layout(group: Group) -> Iterator[str]:
     expected: Dict[str, Tuple[str, int]] = dict.fromkeys(spikes, ("f", 3))
     if group.dataset.behavior is not None:
         expected["train_behavior"] = expected["eval_behavior"] = ("f", behavior_dims)
-    if any(PSTH in metric.truth for metric in group.dataset.metrics):
-        expected["psth"] = ("f", 3)
-        if group.has_jitter:
-            expected["eval_jitter"] = ("iu", 1)
-        if not isinstance(group.arrays.get("eval_cond_idx"), list):
-            yield "eval_cond_idx: missing or not ragged, expected a list of trials a condition"
+    needed = dict.fromkeys(array for metric in group.dataset.metrics for array in metric.truth)
+    for array in needed:
+        if array.kind is Kind.TRIAL_LISTS:
+            if not isinstance(group.arrays.get(array.name), list):
+                yield f"{array.name}: missing or not ragged, expected a list of trials a condition"
+        elif array.default is None:
+            expected.setdefault(array.name, (_KINDS[array.kind], len(array.axes)))
+    if JITTER in needed and group.has_jitter:
+        expected[JITTER.name] = ("iu", 1)
     if group.rules is not None and group.rules.decode_masks is not None:
         expected["train_decode_mask"] = expected["eval_decode_mask"] = ("b", 2)
     kinds = {"f": "floats", "iu": "integers", "b": "booleans"}
@@ -397,7 +425,9 @@ def _unusual(group: Group) -> Iterator[str]:
             yield f"{name}: {hidden} bins are NaN and not scored"
     masks = group.get("eval_decode_mask", 2)
     if masks is not None and not masks.any(axis=0).all():
-        yield "eval_decode_mask: a decoder has no eval trial; vel R2 cannot be computed"
-    rows = group.arrays.get("eval_cond_idx")
+        lost = group.readers("eval_decode_mask")
+        yield f"eval_decode_mask: a decoder has no eval trial; {lost} cannot be computed"
+    rows = group.arrays.get(CONDITIONS.name)
     if isinstance(rows, list) and rows and not any(len(row) for row in rows):
-        yield "eval_cond_idx: no condition has an eval trial; psth R2 cannot be computed"
+        lost = group.readers(CONDITIONS.name)
+        yield f"{CONDITIONS.name}: no condition has an eval trial; {lost} cannot be computed"

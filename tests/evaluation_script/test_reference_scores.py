@@ -86,5 +86,5 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from nlb_evalai.sample.files import write_sample
 
     folder = tmp_path_factory.mktemp("sample")
-    write_sample(folder)
+    write_sample(folder, DEFAULT_SUITE)
     return folder

@@ -22,7 +22,7 @@ from nlb_evalai.competition.award.ranking import (
 )
 from nlb_evalai.competition.award.rulebook import Judging, RankPrize, Rulebook
 from nlb_evalai.competition.award.standing import Standing, match, standings
-from nlb_evalai.competition.store import PAIRED, Store, StoredSubmission
+from nlb_evalai.competition.store import Store, StoredSubmission
 
 AWARD_SCHEMA = "nlb-evalai/award/1"
 Row = Dict[str, Any]
@@ -70,7 +70,7 @@ def make_award(
             "suite": rules.suite.name,
             "phase": rules.phase,
             "deadline": rules.deadline_text,
-            "metric": rules.metric,
+            "metric": rules.metric.key,
             "bin_width_ms": rules.bin_width_ms,
             "not_counting": list(rules.not_counting),
         },
@@ -153,19 +153,19 @@ def _ranking(
     """Each team's best counting entry, ranked, with its lead over the next."""
     best: Dict[str, Tuple[float, Standing]] = {}
     for one in standing:
-        value = one.value(dataset, rules.bin_width_ms, rules.metric)
+        value = one.value(dataset, rules.bin_width_ms, rules.metric.key)
         if not one.counts or value is None:
             continue
         team = one.entry.team
-        if team not in best or _is_better(value, best[team][0], rules, dataset):
+        if team not in best or _is_better(value, best[team][0], rules):
             best[team] = (value, one)
     ranks = competition_ranks(
-        {team: value for team, (value, _) in best.items()}, _highest_first(rules, dataset)
+        {team: value for team, (value, _) in best.items()}, rules.metric.higher_is_better()
     )
     rows: List[Row] = []
     for team, rank in ranks.items():
         value, one = best[team]
-        score = one.scores[dataset, rules.bin_width_ms, rules.metric]
+        score = one.scores[dataset, rules.bin_width_ms, rules.metric.key]
         rows.append(
             {
                 "rank": rank,
@@ -189,21 +189,16 @@ def _ranking(
     return rows
 
 
-def _highest_first(rules: Rulebook, dataset: str) -> bool:
-    metrics = next(one.metrics for one in rules.suite.datasets if one.name == dataset)
-    return all(metric.best > 0 for metric in metrics if metric.key == rules.metric)
-
-
-def _is_better(value: float, than: float, rules: Rulebook, dataset: str) -> bool:
-    return value > than if _highest_first(rules, dataset) else value < than
+def _is_better(value: float, than: float, rules: Rulebook) -> bool:
+    return value > than if rules.metric.higher_is_better() else value < than
 
 
 def _lead(
     store: Store, rules: Rulebook, first: Standing, second: Standing, dataset: str
 ) -> Optional[Lead]:
     a, b = first.stored, second.stored
-    if rules.metric != PAIRED.key or a is None or b is None:
-        return None
+    if rules.metric is not rules.suite.ranked_by or a is None or b is None:
+        return None  # the store has the terms of that metric alone
     if a.truth_sha256 != b.truth_sha256:
         return None  # other trials: nothing to pair
     trials = [store.trials(one.row_id, dataset, rules.bin_width_ms) for one in (a, b)]
@@ -408,7 +403,7 @@ def _pareto(
     fronts: Dict[str, List[Row]] = {}
     for dataset, ranking in rankings.items():
         rows = [row for row in ranking if row["team"] in seen]
-        sign = 1 if _highest_first(rules, dataset) else -1
+        sign = 1 if rules.metric.higher_is_better() else -1
         points = {
             row["team"]: (sign * float(row["value"]), float(seen[row["team"]])) for row in rows
         }

@@ -60,7 +60,7 @@ def shares(ranks: Mapping[str, int], prizes: Sequence[float]) -> Dict[str, Fract
 
 @dataclass(frozen=True)
 class Lead:
-    """The difference of two co-bps on the same trials, with its paired jackknife error."""
+    """The difference of two scores on the same trials, with its paired jackknife error."""
 
     difference: float
     standard_error: Optional[float]
@@ -76,8 +76,8 @@ class Lead:
 def paired_lead(first: np.ndarray, second: np.ndarray, spikes: np.ndarray) -> Lead:
     """Is the lead of one submission over another real?
 
-    The mean-rate model is the same for both, so it drops out: the difference of their co-bps is
-    that of their log-likelihoods over all spikes and ln 2, with every trial left out in turn.
+    Both are scored in bits per spike over the same mean-rate model, so it drops out: the difference
+    is that of their log-likelihoods over all spikes and ln 2, with every trial left out in turn.
 
     Parameters
     ----------

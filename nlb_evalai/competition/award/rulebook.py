@@ -10,12 +10,12 @@ from typing import Any, Dict, List, Optional, Tuple
 import jsonschema
 import yaml
 
-from evaluation_script.suites import DEFAULT_SUITE, Suite
+from evaluation_script.suites import MetricType, Suite
 from nlb_evalai.competition.award.export import parse_time
-from nlb_evalai.errors import ProblemsError
+from nlb_evalai.errors import NOT_SEEN, ProblemsError, ToolError
 
 RULES_SCHEMA = "nlb-evalai/rules/1"
-DEFAULT_RULES = Path(__file__).with_name("rules") / "nlb21_phase2.yaml"
+_RULES = Path(__file__).with_name("rules")
 #: reasons that an entry can have; all that apply are given, in this order
 REASONS = ("withdrawn", "cancelled", "organizer", "late", "private", "code not released")
 
@@ -103,7 +103,7 @@ class Rulebook:
     phase: str
     deadline_text: str
     deadline: datetime
-    metric: str
+    metric: MetricType
     bin_width_ms: int
     not_counting: Tuple[str, ...]
     code_release_attribute: str
@@ -112,11 +112,36 @@ class Rulebook:
 
     def datasets(self) -> List[str]:
         """The datasets that have a ranking, in the suite's order."""
-        return [dataset.name for dataset in self.suite.datasets]
+        return ranked(self.suite, self.metric.key, self.bin_width_ms)
 
 
-def load_rules(path: Path = DEFAULT_RULES, suite: Suite = DEFAULT_SUITE) -> Rulebook:
-    """Read a rules file.
+def ranked(suite: Suite, metric: str, bin_width_ms: int) -> List[str]:
+    """The datasets that are scored by a metric at a bin width, in the suite's order."""
+    return [
+        dataset.name
+        for dataset in suite.datasets
+        if bin_width_ms in suite.bin_widths(dataset)
+        and metric in [one.key for one in dataset.metrics]
+    ]
+
+
+def rules_of(suite: Suite) -> Path:
+    """The rules file that comes with a suite, ``rules/<suite>_<competition>.yaml``.
+
+    Raises
+    ------
+    ToolError
+        If there is none, or more than one.
+    """
+    found = sorted(_RULES.glob(f"{suite.name}_*.yaml"))
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(path.name for path in found) or "none"
+    raise ToolError(f"the rules of suite {suite.name}: found {names} here: give --rules FILE")
+
+
+def load_rules(path: Path, suite: Suite) -> Rulebook:
+    """Read a rules file for a competition on ``suite``.
 
     Raises
     ------
@@ -127,9 +152,10 @@ def load_rules(path: Path = DEFAULT_RULES, suite: Suite = DEFAULT_SUITE) -> Rule
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RulesError(f"{path}:", [str(error.strerror)]) from None
+        raise RulesError(f"{path}:", [str(error.strerror)], exit_code=NOT_SEEN) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RulesError(f"{path}:", [f"no YAML: {' '.join(str(error).split())}"]) from None
+        problem = f"no YAML: {' '.join(str(error).split())}"
+        raise RulesError(f"{path}:", [problem], exit_code=NOT_SEEN) from None
     problems = [
         f"{'/'.join(map(str, error.absolute_path)) or 'the file'}: {error.message}"
         for error in jsonschema.Draft202012Validator(_LAYOUT).iter_errors(found)
@@ -150,12 +176,15 @@ def _contradictions(found: Dict[str, Any], suite: Suite) -> List[str]:
 
     check("suite", found["suite"], [suite.name])
     check("phase", found["phase"], [phase.codename for phase in suite.phases])
-    check("ranking/bin_width_ms", found["ranking"]["bin_width_ms"], list(suite.bin_widths_ms))
-    metrics = dict.fromkeys(metric.key for one in suite.datasets for metric in one.metrics)
-    check("ranking/metric", found["ranking"]["metric"], list(metrics))
+    width, metric = found["ranking"]["bin_width_ms"], found["ranking"]["metric"]
+    widths = {width for dataset in suite.datasets for width in suite.bin_widths(dataset)}
+    check("ranking/bin_width_ms", width, sorted(widths))
+    check("ranking/metric", metric, [one.key for one in suite.metrics()])
+    # what cannot be ranked at all is said above, once
+    known = ranked(suite, metric, width) or [dataset.name for dataset in suite.datasets]
     for i, prize in enumerate(found["prizes"]):
         for name in prize["datasets"]:
-            check(f"prizes/{i}/datasets", name, [dataset.name for dataset in suite.datasets])
+            check(f"prizes/{i}/datasets", name, known)
     if parse_time(found["deadline"]["at"]) is None:
         problems.append(f"deadline/at: found {found['deadline']['at']!r}, expected a date and time")
     judging = found.get("judging")
@@ -181,7 +210,7 @@ def _rulebook(found: Dict[str, Any], suite: Suite) -> Rulebook:
         phase=found["phase"],
         deadline_text=found["deadline"]["at"],
         deadline=deadline + smallest,
-        metric=found["ranking"]["metric"],
+        metric=next(one for one in suite.metrics() if one.key == found["ranking"]["metric"]),
         bin_width_ms=found["ranking"]["bin_width_ms"],
         not_counting=tuple(found["not_counting"]),
         code_release_attribute=found.get("code_release_attribute", ""),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from evaluation_script.text import did_you_mean, printable
-from nlb_evalai.errors import ProblemsError
+from nlb_evalai.errors import NOT_SEEN, ProblemsError
 
 
 class TableError(ProblemsError):
@@ -60,16 +60,19 @@ def read_table(path: Path, columns: Mapping[str, Sequence[str]], required: Seque
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise TableError(f"{path}:", [str(error.strerror)]) from None
+        raise TableError(f"{path}:", [str(error.strerror)], exit_code=NOT_SEEN) from None
     except UnicodeDecodeError as error:
         raise TableError(
-            f"{path}:", [f"not UTF-8 (byte {error.start}); is it a CSV file?"]
+            f"{path}:",
+            [f"not UTF-8 (byte {error.start}); is it a CSV file?"],
+            exit_code=NOT_SEEN,
         ) from None
     reader = csv.reader(text.splitlines(keepends=True))
     try:
         lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise TableError(f"{path}:", [f"line {reader.line_num}: {error}"]) from None
+        problem = f"line {reader.line_num}: {error}"
+        raise TableError(f"{path}:", [problem], exit_code=NOT_SEEN) from None
     if not lines:
         raise TableError(f"{path}:", ["the file is empty; expected a header and rows"])
     header = [cell.strip() for cell in lines[0][1]]

@@ -1,6 +1,7 @@
 """The same tasks on an existing dask.distributed cluster.
 
-Every worker must reach the annotations and the submissions under the paths or addresses given.
+Every worker must reach the annotations, the submissions and the file of a suite of one's own under
+the paths or addresses given.
 The store stays with this process: workers send scores back and write nothing.
 """
 

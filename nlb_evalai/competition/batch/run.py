@@ -8,7 +8,7 @@ from typing import Callable, Iterable, Iterator, List, Optional, Sequence
 
 from evaluation_script.annotation import Annotation
 from evaluation_script.reader.process import Limits
-from evaluation_script.suites import DEFAULT_SUITE, Suite
+from evaluation_script.suites import Suite
 from nlb_evalai.competition.batch.task import FAILED, KNOWN, SCORED, Outcome, Source, Task
 from nlb_evalai.competition.store import Store
 
@@ -41,11 +41,13 @@ def run_batch(
     phase: str,
     runner: Runner,
     *,
-    suite: Suite = DEFAULT_SUITE,
+    suite: Optional[Suite] = None,
     limits: Optional[Limits] = None,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Tally:
     """Score every source that the store does not hold under the same hashes and rules.
+
+    ``suite`` must be that of the truth; left out, the truth says it.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def run_batch(
         If the ground truth cannot be used at all.
     """
     with Annotation(annotations, phase, suite) as truth:
-        truth_sha256 = str(truth.facts()["sha256"])
+        truth_sha256, suite = str(truth.facts()["sha256"]), truth.suite
     rules = suite.rules_version
     at_hand = store.lasting(phase, truth_sha256, rules)
     tally = Tally()

@@ -8,7 +8,7 @@ from typing import Dict, Iterable, List, Optional, Sequence
 
 from nlb_evalai.competition.award.export import Entry, read_export
 from nlb_evalai.competition.batch.task import Source
-from nlb_evalai.errors import ProblemsError
+from nlb_evalai.errors import NOT_SEEN, ProblemsError
 from nlb_evalai.web.fetch import FetchError, objects_below
 from nlb_evalai.web.http import without_query
 
@@ -17,6 +17,8 @@ _SUFFIXES = (".h5", ".hdf5", ".nwb")
 
 class SourceError(ProblemsError):
     """Submissions cannot be found, or two have one name; lists every problem."""
+
+    exit_code = NOT_SEEN
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("submissions:", problems)

@@ -12,7 +12,7 @@ from evaluation_script.files import file_sha256
 from evaluation_script.reader.process import Limits
 from evaluation_script.scorecard import Scorecard
 from evaluation_script.scoring import score
-from evaluation_script.suites import DEFAULT_SUITE, Suite
+from evaluation_script.suites import Suite
 from nlb_evalai.web.fetch import FetchError, fetched
 
 logger = logging.getLogger(__name__)
@@ -38,12 +38,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Task:
-    """A submission to score. ``known`` are the hashes under which its scores are at hand."""
+    """A submission to score. ``known`` are the hashes under which its scores are at hand.
+
+    ``suite`` makes one of the host's own known where the task arrives; left out, the truth says of
+    which suite it is.
+    """
 
     source: Source
     annotations: str
     phase: str
-    suite: Suite = DEFAULT_SUITE
+    suite: Optional[Suite] = None
     known: FrozenSet[str] = frozenset()
     limits: Optional[Limits] = None
 

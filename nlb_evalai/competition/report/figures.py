@@ -37,8 +37,8 @@ class Image:
 
 
 def board_figure(board: Board) -> Optional[Image]:
-    """The board's first metric with standard errors, best on top."""
-    metric = board.metrics[0]
+    """The board's main metric with standard errors, best on top."""
+    metric = board.main
     lines = [line for line in board.lines if metric.key in line.cells]
     if not lines:
         return None
@@ -65,19 +65,20 @@ def board_figure(board: Board) -> Optional[Image]:
 
 
 def _board_alt(board: Board, lines: Sequence[Any], cut: int) -> str:
-    metric = board.metrics[0]
+    metric = board.main
     first, last = lines[0].cells[metric.key].value, lines[-1].cells[metric.key].value
     more = f" The first {len(lines)} of {cut} rows." if cut > len(lines) else ""
     return (
         f"{metric.key} of {len(lines)} entries on {board.dataset.title} at {board.bin_width_ms} ms "
-        f"with standard errors, from {first:.4f} ({lines[0].name}) down to {last:.4f} "
+        f"with standard errors, from {first:.4f} ({lines[0].name}) to {last:.4f} "
         f"({lines[-1].name}); the same numbers are in the table.{more}"
     )
 
 
 def metrics_figure(board: Board) -> Optional[Image]:
-    """The board's first metric against each of the others."""
-    first, *others = board.metrics
+    """The board's main metric against each of the others."""
+    first = board.main
+    others = [metric for metric in board.metrics if metric is not first]
     pairs: Dict[str, List[Any]] = {}
     for metric in others:
         both = [one for one in board.lines if {first.key, metric.key} <= set(one.cells)]

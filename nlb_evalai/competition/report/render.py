@@ -42,7 +42,8 @@ def page(view: View, made_at: Optional[datetime] = None) -> str:
         view=view,
         title=rules["title"] if rules else f"{view.suite.title}: {phase.title}",
         phase_title=phase.title,
-        decimals=phase.score_decimals or 4,
+        decimals=4 if phase.score_decimals is None else phase.score_decimals,
+        truth="public" if phase.truth_is_public else "hidden",
         css=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         datasets=datasets,
         titles=titles,
@@ -96,7 +97,7 @@ def _board_json(board: Board) -> Dict[str, Any]:
                 "key": metric.key,
                 "title": metric.title,
                 "unit": metric.unit,
-                "higher_is_better": metric.best > 0,
+                "higher_is_better": metric.higher_is_better(),
             }
             for metric in board.metrics
         ],

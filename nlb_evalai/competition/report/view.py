@@ -43,11 +43,12 @@ class Line:
 
 @dataclass
 class Board:
-    """A dataset at one bin width."""
+    """A dataset at one bin width, in the order of its ``main`` metric."""
 
     dataset: Dataset
     bin_width_ms: int
     is_ranked: bool
+    main: MetricType
     metrics: Sequence[MetricType]
     lines: List[Line]
     key: str
@@ -123,7 +124,7 @@ def make_view(
     visible = [one for one in entries if not one["hidden"]]
     view = View(suite, phase, [], award)
     for dataset in suite.datasets:
-        for width in suite.bin_widths_ms:
+        for width in suite.bin_widths(dataset):
             board = _board(suite, phase, dataset, width, visible, scores, names, award)
             if board.lines:
                 view.boards.append(board)
@@ -178,8 +179,9 @@ def _board(
     names: Names,
     award: Optional[Mapping[str, Any]],
 ) -> Board:
-    is_ranked = bool(award) and width == (award or {})["rules"]["bin_width_ms"]
-    main = dataset.metrics[0].key
+    decided = award["rules"] if award and dataset.name in award["rankings"] else None
+    is_ranked = decided is not None and width == decided["bin_width_ms"]
+    main = _main_metric(dataset, decided["metric"] if decided else suite.ranked_by.key)
     ranking = award["rankings"][dataset.name] if award and is_ranked else []
     ranked = {row["entry"]: row for row in ranking}
     rules = suite.phase(phase)
@@ -197,8 +199,10 @@ def _board(
                 )
         if not cells:
             continue
-        score = own.get((dataset.name, width, main))
-        exact = score.value if score is not None and score.value is not None else float("-inf")
+        score = own.get((dataset.name, width, main.key))
+        exact = float("-inf")
+        if score is not None and score.value is not None:
+            exact = score.value if main.higher_is_better() else -score.value
         line = _line(one, names, cells)
         row = ranked.get(one["id"])
         if row is not None:
@@ -207,7 +211,7 @@ def _board(
         key = (one["team"], one["counts"], one["private"] if not one["counts"] else None)
         if not award:
             key = (one["id"], True, None)
-        if is_ranked and one["counts"] and main in cells and row is None:
+        if is_ranked and one["counts"] and main.key in cells and row is None:
             continue
         # Beside the team's public entries a private one would be known by who is missing.
         if one["counts"] and one["private"] and names.is_public(one["team"]):
@@ -215,7 +219,13 @@ def _board(
         if key not in chosen or exact > chosen[key][0]:
             chosen[key] = (exact, line)
     lines = [line for _, line in sorted(chosen.values(), key=lambda pair: (-pair[0], pair[1].name))]
-    return Board(dataset, width, is_ranked, dataset.metrics, lines, suite.group(dataset, width))
+    group = suite.group(dataset, width)
+    return Board(dataset, width, is_ranked, main, dataset.metrics, lines, group)
+
+
+def _main_metric(dataset: Dataset, wanted: str) -> MetricType:
+    """The metric that orders a dataset's board: the one that is wanted, if the dataset has it."""
+    return next((one for one in dataset.metrics if one.key == wanted), dataset.metrics[0])
 
 
 def _line(one: Mapping[str, Any], names: Names, cells: Dict[str, Cell]) -> Line:

@@ -17,13 +17,14 @@ from nlb_evalai.cli.award import award as award_command
 from nlb_evalai.competition.award import decide
 from nlb_evalai.competition.award.decisions import read_judges, read_overrides
 from nlb_evalai.competition.award.export import Entry, parse_time, read_export
-from nlb_evalai.competition.award.rulebook import DEFAULT_RULES, RulesError, load_rules
+from nlb_evalai.competition.award.rulebook import RulesError, load_rules, rules_of
 from nlb_evalai.competition.award.tables import TableError
 from nlb_evalai.competition.batch.task import FAILED, SCORED, Outcome, Source
 from nlb_evalai.competition.store import Store
 from nlb_evalai.errors import ToolError
 from tests.nlb_evalai.competition.conftest import of_csv
 
+DEFAULT_RULES = rules_of(DEFAULT_SUITE)
 HEADER = (
     "id", "Team Name", "Team Members", "Team Members Email Id", "Challenge Phase", "Status",
     "Submitted File", "Submitted At", "Method Name", "Publication URL", "Project URL",
@@ -312,7 +313,7 @@ def test_overrides_and_judges_name_every_fault(tmp_path: Path) -> None:
     assert len(caught.value.problems) == 5
     assert "; did you mean Ants?" in str(caught.value)
     assert "; did you mean withdrawn?" in str(caught.value)
-    judging = load_rules().judging
+    judging = load_rules(DEFAULT_RULES, DEFAULT_SUITE).judging
     assert judging is not None
     judges = [
         ("team", "judge", "criterion", "score"),
@@ -332,7 +333,7 @@ def test_criteria_are_read_in_any_case_and_kept_as_the_rules_have_them(tmp_path:
     text = text.replace("interpretability, usability", "Interpretability, usability")
     text = text.replace("interpretability: interpretability", "interpretability: Interpretability")
     (tmp_path / "rules.yaml").write_text(text)
-    judging = load_rules(tmp_path / "rules.yaml").judging
+    judging = load_rules(tmp_path / "rules.yaml", DEFAULT_SUITE).judging
     assert judging is not None
     header = ("team", "judge", "criterion", "score")
     judges = [header, ("Ants", "one", "interpretability", "5"), ("Ants", "one", "Usability", "6")]
@@ -346,13 +347,13 @@ def test_a_rules_file_that_contradicts_the_suite_names_every_fault(tmp_path: Pat
     text = text.replace("suite: nlb21", "suite: nlb22").replace("[mc_rtt]", "[mc_rtx]")
     (tmp_path / "rules.yaml").write_text(text)
     with pytest.raises(RulesError, match="2 problem") as caught:
-        load_rules(tmp_path / "rules.yaml")
+        load_rules(tmp_path / "rules.yaml", DEFAULT_SUITE)
     assert "found 'nlb22'" in str(caught.value)
     assert "found 'mc_rtx'" in str(caught.value)
     twice = DEFAULT_RULES.read_text().replace("usability", "Accuracy")
     (tmp_path / "rules.yaml").write_text(twice)
     with pytest.raises(RulesError, match="judging/criteria: two differ in nothing but case"):
-        load_rules(tmp_path / "rules.yaml")
+        load_rules(tmp_path / "rules.yaml", DEFAULT_SUITE)
     (tmp_path / "rules.yaml").write_text(text.replace("usd: 1000", "usd: lots", 1))
     with pytest.raises(RulesError, match="'lots' is not of type 'number'"):
-        load_rules(tmp_path / "rules.yaml")
+        load_rules(tmp_path / "rules.yaml", DEFAULT_SUITE)

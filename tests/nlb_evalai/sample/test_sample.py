@@ -84,13 +84,13 @@ def test_every_label_of_every_board_gets_a_finite_score_from_true_rates(scores, 
 
 def test_small_scale_takes_seconds(tmp_path):
     start = time.perf_counter()
-    write_sample(tmp_path)
+    write_sample(tmp_path, DEFAULT_SUITE)
     assert time.perf_counter() - start < 10  # about 1.5 s on an idle core
 
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_shapes_and_types_are_those_of_the_reference_files(paths, phase):
-    suite = small_suite()
+    suite = small_suite(DEFAULT_SUITE)
     with h5py.File(paths.annotations[phase]) as truth:
         assert set(truth) == set(suite.groups())
         for name, (dataset, width) in suite.groups().items():
@@ -201,7 +201,7 @@ def test_the_one_dataset_submission_holds_one_dataset_without_forward_rates(path
 
 
 def test_same_arguments_same_bytes(paths, tmp_path):
-    again = write_sample(tmp_path, phases=["test"])
+    again = write_sample(tmp_path, DEFAULT_SUITE, phases=["test"])
     assert again.annotations["test"].read_bytes() == paths.annotations["test"].read_bytes()
     for model in MODELS:
         first, second = paths.submissions["test"][model], again.submissions["test"][model]
@@ -209,7 +209,7 @@ def test_same_arguments_same_bytes(paths, tmp_path):
 
 
 def test_another_seed_gives_other_data(paths, tmp_path):
-    other = write_sample(tmp_path, phases=["val"], models=["mean"], seed=1)
+    other = write_sample(tmp_path, DEFAULT_SUITE, phases=["val"], models=["mean"], seed=1)
     assert other.annotations["val"].read_bytes() != paths.annotations["val"].read_bytes()
 
 
@@ -226,7 +226,7 @@ def test_phases_and_models_can_be_chosen(tmp_path):
 def test_a_choice_that_does_not_exist_is_named(tmp_path, argument):
     value = "tset" if argument == "scale" else ["tset"]
     with pytest.raises(ValueError, match="found 'tset', expected one of"):
-        write_sample(tmp_path, **{argument: value})
+        write_sample(tmp_path, DEFAULT_SUITE, **{argument: value})
 
 
 @pytest.mark.parametrize("kind", ["real", "unfinished", "no HDF5"])
@@ -238,14 +238,18 @@ def test_ground_truth_that_is_no_sample_is_never_replaced(tmp_path, kind):
     content = {"real": real.read_bytes(), "unfinished": real.read_bytes()[:3000], "no HDF5": b"x"}
     real.write_bytes(content[kind])
     with pytest.raises(ToolError) as caught:
-        write_sample(tmp_path)
+        write_sample(tmp_path, DEFAULT_SUITE)
     assert f"{real}: found ground truth that is not the embedded sample's" in str(caught.value)
     assert real.read_bytes() == content[kind]
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [real]
 
 
 def test_a_full_disk_is_an_error_in_words_and_leaves_the_sample_before(tmp_path):
-    before = write_sample(tmp_path, phases=["val"], models=["mean"]).annotations["val"].read_bytes()
+    before = (
+        write_sample(tmp_path, DEFAULT_SUITE, phases=["val"], models=["mean"])
+        .annotations["val"]
+        .read_bytes()
+    )
     # The kernel refuses to write further, as it does on a full disk.
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
     code = f"{limit}; from nlb_evalai.cli import main; main()"
@@ -263,7 +267,7 @@ def test_a_full_disk_is_an_error_in_words_and_leaves_the_sample_before(tmp_path)
 
 
 def test_full_scale_has_the_official_shapes_and_blocks_of_trials():
-    for session, dataset in zip(make_sessions("full"), DEFAULT_SUITE.datasets):
+    for session, dataset in zip(make_sessions(DEFAULT_SUITE, "full"), DEFAULT_SUITE.datasets):
         for phase in DEFAULT_SUITE.phases:
             n_train = sum(session.sizes[split] for split in phase.train_splits)
             assert n_train == dataset.published.n_train[phase.codename]
@@ -301,7 +305,7 @@ def test_a_block_made_again_alone_is_the_same():
 
 
 def test_psth_is_the_mean_over_the_trials_of_each_condition():
-    session = make_sessions("small")[0]
+    session = make_sessions(DEFAULT_SUITE)[0]
     psth = make_psth(session, ["train", "val"], 5)
     rates = np.concatenate(
         [block.window(block.rates, 5)[0] for block in session.blocks(["train", "val"])]

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.errors import ToolError
 from nlb_evalai.truth.build import build_annotations, parse_sources
 from nlb_evalai.truth.errors import AnnotationFileError, SessionError
@@ -153,7 +154,7 @@ def test_a_bad_session_is_named_and_leaves_no_file(
     dataset = session.rsplit("_", 1)[0]
     path = edited(session, edit)
     with pytest.raises(SessionError, match=message) as caught:
-        build_annotations("val", {dataset: [path]}, tmp_path / "val.h5")
+        build_annotations("val", {dataset: [path]}, tmp_path / "val.h5", DEFAULT_SUITE)
     assert path.name in str(caught.value)
     assert names_of(list(tmp_path.iterdir())) == [path.name]
 
@@ -161,7 +162,10 @@ def test_a_bad_session_is_named_and_leaves_no_file(
 def test_a_session_of_another_dataset_is_told_by_what_it_holds(tmp_path: Path) -> None:
     with pytest.raises(SessionError) as caught:
         build_annotations(
-            "val", {"mc_rtt": [SESSIONS / "area2_bump_train.nwb"]}, tmp_path / "val.h5"
+            "val",
+            {"mc_rtt": [SESSIONS / "area2_bump_train.nwb"]},
+            tmp_path / "val.h5",
+            DEFAULT_SUITE,
         )
     message = str(caught.value)
     assert message.startswith("mc_rtt: area2_bump_train.nwb: no time series 'finger_vel'")
@@ -178,15 +182,15 @@ def test_observation_that_misses_all_trials_is_an_error(edited: Edited, tmp_path
 
     path = edited(SMALL, early)
     with pytest.raises(SessionError, match=r"none of the 13 windows holds a single bin"):
-        build_annotations("val", {"mc_maze_small": [path]}, tmp_path / "val.h5")
+        build_annotations("val", {"mc_maze_small": [path]}, tmp_path / "val.h5", DEFAULT_SUITE)
 
 
 def test_a_participants_test_file_is_no_ground_truth(tmp_path: Path) -> None:
     paths = [SESSIONS / f"mc_maze_small_{variant}.nwb" for variant in ("test", "train")]
     with pytest.raises(SessionError, match=r"eval_spikes_heldout .* none of the 6 windows"):
-        build_annotations("test", {"mc_maze_small": paths}, tmp_path / "test.h5")
+        build_annotations("test", {"mc_maze_small": paths}, tmp_path / "test.h5", DEFAULT_SUITE)
     with pytest.raises(SessionError, match=r"needed for mc_maze_small"):
-        build_annotations("test", {"mc_maze_small": paths[:1]}, tmp_path / "test.h5")
+        build_annotations("test", {"mc_maze_small": paths[:1]}, tmp_path / "test.h5", DEFAULT_SUITE)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.97])
@@ -195,7 +199,7 @@ def test_a_truncated_file_is_named(share: float, tmp_path: Path) -> None:
     path = tmp_path / "cut.nwb"
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(SessionError, match=r"cut\.nwb: cannot be read as NWB"):
-        build_annotations("val", {"mc_maze_small": [path]}, tmp_path / "val.h5")
+        build_annotations("val", {"mc_maze_small": [path]}, tmp_path / "val.h5", DEFAULT_SUITE)
     assert names_of(list(tmp_path.iterdir())) == ["cut.nwb"]
 
 
@@ -208,14 +212,14 @@ def test_corrupt_values_inside_the_file_are_named(tmp_path: Path) -> None:
     path = tmp_path / "rotten.nwb"
     path.write_bytes(bytes(content))
     with pytest.raises(SessionError, match=r"rotten\.nwb"):
-        build_annotations("val", {"mc_maze_small": [path]}, tmp_path / "val.h5")
+        build_annotations("val", {"mc_maze_small": [path]}, tmp_path / "val.h5", DEFAULT_SUITE)
 
 
 def test_an_error_leaves_the_file_that_was_there(tmp_path: Path) -> None:
     out = tmp_path / "val.h5"
     out.write_bytes(b"yesterday's")
     with pytest.raises(SessionError):
-        build_annotations("val", {"mc_rtt": [SESSIONS / f"{SMALL}.nwb"]}, out)
+        build_annotations("val", {"mc_rtt": [SESSIONS / f"{SMALL}.nwb"]}, out, DEFAULT_SUITE)
     assert out.read_bytes() == b"yesterday's"
     assert names_of(list(tmp_path.iterdir())) == ["val.h5"]
 
@@ -226,9 +230,9 @@ def test_arrays_at_odds_are_not_written_unless_forced(edited: Edited, tmp_path: 
     path = edited(SMALL, forward_unobserved)
     out = tmp_path / "val.h5"
     with pytest.raises(AnnotationFileError, match=r"numbers of trials differ"):
-        build_annotations("val", {"mc_maze_small": [path]}, out)
+        build_annotations("val", {"mc_maze_small": [path]}, out, DEFAULT_SUITE)
     assert not out.exists()
-    result = build_annotations("val", {"mc_maze_small": [path]}, out, force=True)
+    result = build_annotations("val", {"mc_maze_small": [path]}, out, DEFAULT_SUITE, force=True)
     assert out.exists()
     assert any(note.startswith("PROBLEM") for note in result.notes)
 
@@ -236,19 +240,20 @@ def test_arrays_at_odds_are_not_written_unless_forced(edited: Edited, tmp_path: 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     out = tmp_path / "nowhere" / "val.h5"
     with pytest.raises(ToolError, match="cannot be written"):
-        build_annotations("val", {"mc_maze_small": [SESSIONS / f"{SMALL}.nwb"]}, out)
+        build_annotations("val", {"mc_maze_small": [SESSIONS / f"{SMALL}.nwb"]}, out, DEFAULT_SUITE)
 
 
 def test_a_folder_of_several_sessions_is_told_by_its_number_of_files(tmp_path: Path) -> None:
     sources = {"mc_rtt": sorted(SESSIONS.glob("mc_[rm]*_t*.nwb"))}
     with pytest.raises(SessionError, match=r"mc_maze_large_train\.nwb \+ \d more files: "):
-        build_annotations("val", sources, tmp_path / "val.h5")
+        build_annotations("val", sources, tmp_path / "val.h5", DEFAULT_SUITE)
 
 
 def test_sources_name_everything_wrong_with_them_at_once(tmp_path: Path) -> None:
     with pytest.raises(ToolError) as caught:
         parse_sources(
-            ["mc_maze", "mc_mase=x", f"mc_rtt={tmp_path}", f"dmfc_rsg={SESSIONS}", "dmfc_rsg=x"]
+            ["mc_maze", "mc_mase=x", f"mc_rtt={tmp_path}", f"dmfc_rsg={SESSIONS}", "dmfc_rsg=x"],
+            DEFAULT_SUITE,
         )
     lines = str(caught.value).splitlines()
     assert len(lines) == 5
@@ -259,8 +264,8 @@ def test_sources_name_everything_wrong_with_them_at_once(tmp_path: Path) -> None
 
 
 def test_a_source_is_a_file_a_folder_or_a_pattern() -> None:
-    one = parse_sources([f"mc_rtt={SESSIONS / 'mc_rtt_full.nwb'}"])
+    one = parse_sources([f"mc_rtt={SESSIONS / 'mc_rtt_full.nwb'}"], DEFAULT_SUITE)
     assert names_of(one["mc_rtt"]) == ["mc_rtt_full.nwb"]
-    some = parse_sources([f"mc_rtt={SESSIONS}/mc_rtt_t*"])
+    some = parse_sources([f"mc_rtt={SESSIONS}/mc_rtt_t*"], DEFAULT_SUITE)
     assert [path.name for path in some["mc_rtt"]] == ["mc_rtt_test.nwb", "mc_rtt_train.nwb"]
-    assert len(parse_sources([f"mc_maze={SESSIONS}"])["mc_maze"]) == 17
+    assert len(parse_sources([f"mc_maze={SESSIONS}"], DEFAULT_SUITE)["mc_maze"]) == 17

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from evaluation_script.suites import DEFAULT_SUITE
 from evaluation_script.suites.nlb21 import RULES_VERSION
 from nlb_evalai import __version__
 from nlb_evalai.cli import cli
@@ -75,7 +76,7 @@ def test_the_file_tells_its_origin(val: Path) -> None:
 
 def test_the_same_sessions_make_the_same_bytes(val: Path, tmp_path: Path) -> None:
     sources = {"mc_rtt": [SESSIONS / "mc_rtt_train.nwb"], "mc_maze_small": [SMALL]}
-    build_annotations("val", sources, tmp_path / "again.h5")
+    build_annotations("val", sources, tmp_path / "again.h5", DEFAULT_SUITE)
     assert (tmp_path / "again.h5").read_bytes() == val.read_bytes()
 
 
@@ -186,7 +187,7 @@ def test_progress_hears_of_every_step_and_unit(tmp_path: Path) -> None:
 
     heard = Heard()
     sources = {"mc_maze_small": [SMALL]}
-    build_annotations("val", sources, tmp_path / "val.h5", progress=heard)
+    build_annotations("val", sources, tmp_path / "val.h5", DEFAULT_SUITE, progress=heard)
     assert heard.steps == [
         ["mc_maze_small: reading", None, 0],
         ["mc_maze_small: trial averages", 17, 17],
