@@ -1,6 +1,6 @@
 """Draws logo.png: spikes on the left become trajectories of latent states on the right.
 
-python docs/make_logo.py logo.png
+python docs/make_logo.py logo.png "NLB’21"
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 INK, COLORS = "#1d2b3a", ("#0f7b8a", "#e4702a", "#7a4fa3")
 
 
-def draw(path: str) -> None:
-    """Write the logo as a square PNG of 480 pixels."""
+def draw(path: str, text: str) -> None:
+    """Write the logo as a square PNG of 480 pixels, with that text below."""
     figure = plt.figure(figsize=(4, 4), dpi=120, facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(-1, 1), ylim=(-1, 1))
     axes.axis("off")
     _spikes(axes)
     _trajectories(axes)
-    axes.text(0, -0.74, "NLB’21", ha="center", va="center", color=INK, fontsize=40, weight="bold")
+    axes.text(0, -0.74, text, ha="center", va="center", color=INK, fontsize=40, weight="bold")
     figure.savefig(path, metadata={"Software": None})
 
 
@@ -62,4 +62,4 @@ def _trajectories(axes: plt.Axes) -> None:
 
 
 if __name__ == "__main__":
-    draw(sys.argv[1] if len(sys.argv) > 1 else "logo.png")
+    draw(sys.argv[1], sys.argv[2])

@@ -29,6 +29,10 @@ class Metric(ABC):
         What it is, and in what it is measured.
     best : float
         The value of a perfect model; infinite where there is no bound.
+    summary, about : str
+        What leaderboards say of the column, in a few words, and what the challenge's pages say: how
+        the score is computed. Plain text, in which ``{forward}`` stands for the length of the
+        forward window. Where they are empty, nothing more than the title is said.
     truth : tuple of TruthArray
         The arrays that it reads of the ground truth.
     parts : tuple of Part
@@ -43,6 +47,8 @@ class Metric(ABC):
     title: ClassVar[str]
     unit: ClassVar[str]
     best: ClassVar[float]
+    summary: ClassVar[str] = ""
+    about: ClassVar[str] = ""
     truth: ClassVar[Tuple[TruthArray, ...]]
     parts: ClassVar[Tuple[Part, ...]]
     absent: ClassVar[str] = ""

@@ -16,6 +16,13 @@ class CoSmoothing(BitsPerSpike):
 
     key = "co-bps"
     title = "co-smoothing"
+    summary = "Co-smoothing: bits per spike of the held-out neurons"
+    about = (
+        "The score is (LL(λ) − LL(λ_mean)) / (n_spikes · ln 2), with the Poisson log-likelihood "
+        "LL(λ) = Σ n ln λ − λ of the held-out spike counts n over all scored bins. λ are the "
+        "submitted held-out rates, and λ_mean is each neuron's mean count per bin over the "
+        "evaluation data. A rate of exactly 0 counts as 1e-9. The mean-rate model scores 0."
+    )
     truth = (SPIKES,)
     parts = (EVAL,)
     not_negative = (EVAL.heldout,)

@@ -23,6 +23,11 @@ class ForwardPrediction(BitsPerSpike):
 
     key = "fp-bps"
     title = "forward prediction"
+    summary = "Forward prediction: bits per spike of the {forward} after the window"
+    about = (
+        "The score is computed as in co-smoothing, but for all neurons, held-in and held-out, in "
+        "the {forward} after the scored window."
+    )
     truth = (HELDIN, HELDOUT)
     parts = (FORWARD,)
     absent = "no forward predictions were submitted"

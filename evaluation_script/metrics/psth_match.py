@@ -27,6 +27,12 @@ class PsthMatch(Metric):
     title = "match to PSTH"
     unit = "R2"
     best = 1.0
+    summary = "R2 of condition-averaged rates against the PSTHs"
+    about = (
+        "The rates of each condition's evaluation trials are averaged and compared with the "
+        "peri-stimulus time histogram (PSTH) of the recorded spikes. The score is R2 over all "
+        "conditions and bins, averaged over neurons."
+    )
     truth = (PSTH, CONDITIONS, JITTER)
     parts = (EVAL,)
 

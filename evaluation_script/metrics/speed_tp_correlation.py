@@ -67,6 +67,13 @@ class SpeedTpCorrelation(Metric):
     title = "produced-interval correlation"
     unit = "Pearson r"
     best = -1.0
+    summary = "Correlation of neural speed with the produced interval"
+    about = (
+        "The score is the correlation (Pearson's r) between a trial's mean bin-to-bin change of "
+        "all rates and the interval tp that the animal produced. It is computed within each "
+        "condition of response, direction and prior, and then averaged over the conditions. A "
+        "faster state should mean a shorter interval."
+    )
     truth = (SPIKES, BEHAVIOR)
     parts = (EVAL,)
 

@@ -157,6 +157,15 @@ class VelocityDecoding(Metric):
     title = "velocity decoding"
     unit = "R2"
     best = 1.0
+    summary = "R2 of velocity decoded from the rates"
+    about = (
+        "A ridge regression from the rates of all neurons to the velocity of the same bin is "
+        "fitted to the training trials. The score is R2 = 1 − Σ(v − v̂)² / Σ(v − v̄)² on the "
+        "evaluation trials, averaged over the components of the velocity. The penalty comes from "
+        "9 values between 1e-4 and 1 by 5-fold cross-validation on the training trials. Where "
+        "trials are of several kinds that the ground truth tells apart, each kind has a decoder "
+        "of its own, and their R2 are averaged."
+    )
     truth = (TRAIN_BEHAVIOR, EVAL_BEHAVIOR, TRAIN_MASK, EVAL_MASK)
     parts = (TRAIN, EVAL)
 

@@ -61,6 +61,7 @@ SUITE = Suite(
         "site": "https://neurallatents.github.io",
         "data": "https://neurallatents.github.io/datasets",
     },
+    board_titles={_SCALING: "MC_Maze scaling"},
     phases=(
         Phase(
             codename="val",

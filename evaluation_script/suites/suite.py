@@ -145,7 +145,8 @@ class Suite:
 
     ``bin_widths_ms`` are those of every dataset that names no others; ``ranked_bin_width_ms``
     counts for ranking and has no suffix in names. ``ranked_by`` orders the boards. ``links`` are
-    addresses by what is there (``paper``, ``code``, ``site``).
+    addresses by what is there (``paper``, ``code``, ``site``, ``data``). ``board_titles`` names the
+    boards that several datasets share, for people.
 
     Raises
     ------
@@ -162,6 +163,7 @@ class Suite:
     phases: Tuple[Phase, ...]
     datasets: Tuple[Dataset, ...]
     links: Mapping[str, str] = field(default_factory=dict)
+    board_titles: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))
@@ -222,6 +224,11 @@ class Suite:
     def board_datasets(self, board: str) -> Tuple[Dataset, ...]:
         """The datasets whose scores make up one row of ``board``."""
         return tuple(dataset for dataset in self.datasets if dataset.board == board)
+
+    def board_title(self, board: str) -> str:
+        """What people call a board: as its one dataset, unless ``board_titles`` says otherwise."""
+        members = self.board_datasets(board)
+        return self.board_titles.get(board) or (members[0].title if len(members) == 1 else board)
 
     def board_widths(self, board: str) -> Tuple[int, ...]:
         """The bin widths at which a board is shown, in ms."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 import h5py
 import numpy as np
 
-from evaluation_script.annotation import Annotation
-from evaluation_script.arrays import Kind, RateArray
+from evaluation_script.annotation import Annotation, root_text
 from evaluation_script.storage import resolve
-from evaluation_script.submission.layout import Layout
-from evaluation_script.suites import DEFAULT_SUITE
+from evaluation_script.suites import DEFAULT, DEFAULT_SUITE, Suite, SuiteError, find
 from evaluation_script.text import printable
+from nlb_evalai.challenge.evalai.replica.child import constant_rates
 from nlb_evalai.challenge.evalai.replica.worker import Replica
 from nlb_evalai.errors import ToolError
 from nlb_evalai.hdf5 import TrialWriter
@@ -39,8 +38,10 @@ def plan(
 ) -> List[TeamSubmission]:
     """The submissions that a dry run scores.
 
-    A given ``submission``; else, where the bundle's truth is the sample, the sample's; else one of
-    mean rates made from the truth (or from what its pointer points at), whose co-bps must be 0.
+    A given ``submission``; else, where the bundle's truth is the sample of a suite that is known
+    here, the sample's; else one of mean rates made from the truth (or from what its pointer points
+    at), whose co-bps must be 0. What that must hold a suite that is not known here says where the
+    bundle runs.
 
     Raises
     ------
@@ -63,8 +64,9 @@ def plan(
     entries = []
     for codename in codenames:
         truth = resolve(replica.annotations[codename], codename)
-        if is_sample(truth):
-            written = write_sample(scratch, DEFAULT_SUITE, phases=[codename])
+        suite = _known_suite(truth)
+        if suite is not None and is_sample(truth):
+            written = write_sample(scratch, suite=suite, phases=[codename])
             # Worst first, so that a board in the right order was put in order.
             entries += [
                 TeamSubmission(model, codename, written.submissions[codename][model])
@@ -72,13 +74,30 @@ def plan(
             ]
         else:
             path = scratch / f"{codename}-null-model.h5"
-            write_null_model(truth, codename, path)
+            write_null_model(truth, codename, path, None if suite else replica)
             entries.append(TeamSubmission("null model", codename, path))
     return entries
 
 
-def write_null_model(truth: Path, codename: str, out: Path) -> None:
+def _known_suite(truth: Path) -> Optional[Suite]:
+    try:
+        with h5py.File(truth, "r") as file:
+            return find(root_text(file, "suite") or DEFAULT)
+    except SuiteError:
+        return None
+    except OSError:  # no HDF5, which the null model says
+        return DEFAULT_SUITE
+
+
+def write_null_model(
+    truth: Path, codename: str, out: Path, replica: Optional[Replica] = None
+) -> None:
     """Write a submission of each neuron's mean rate over the truth itself: co-bps 0 by definition.
+
+    Parameters
+    ----------
+    replica : Replica, optional
+        Where the suite runs that the truth is of, unless it is known here.
 
     Raises
     ------
@@ -92,31 +111,29 @@ def write_null_model(truth: Path, codename: str, out: Path) -> None:
             f"the ground truth of phase {codename} is no HDF5 file; give a submission to score "
             "with --submission FILE --phase PHASE"
         )
-    with Annotation(truth, codename) as annotation:
-        layouts = annotation.layouts
+    if replica is None:
+        with Annotation(truth, codename) as annotation:
+            arrays = constant_rates(annotation)
+    else:
+        arrays = replica.rates(truth, codename)
     with h5py.File(truth, "r") as source, h5py.File(out, "w") as target:
-        for name, layout in layouts.items():
-            group = target.create_group(name)
-            for part in layout.required() + layout.optional():
-                for array in part.arrays:
-                    _write_constant(group, array, _mean_rates(source[name], layout, array), layout)
+        for name, array, shape, counts in arrays:
+            spikes = None if counts is None else source[name][counts]
+            _write_constant(target.require_group(name), array, shape, _mean_rates(spikes, shape))
 
 
-def _mean_rates(truth: h5py.Group, layout: Layout, rates: RateArray) -> np.ndarray:
+def _mean_rates(spikes: Optional[h5py.Dataset], shape: Sequence[int]) -> np.ndarray:
     """(neurons,) spikes per bin: the truth's mean, or any constant where it holds no spikes."""
-    for array in dict.fromkeys(a for metric in layout.metrics for a in metric.truth):
-        if array.kind is Kind.COUNTS and array.axes == rates.axes:
-            mean: np.ndarray = np.nanmean(truth[array.name][()].astype(float), axis=(0, 1))
-            return mean
-    return np.full(layout.shape(rates)[2] or 1, _ANY_RATE)
+    if spikes is None:
+        return np.full(shape[2], _ANY_RATE)
+    mean: np.ndarray = np.nanmean(spikes[()].astype(float), axis=(0, 1))
+    return mean
 
 
-def _write_constant(group: h5py.Group, array: RateArray, rates: np.ndarray, layout: Layout) -> None:
-    trials, bins, _ = layout.shape(array)
-    assert trials is not None
-    assert bins is not None
-    writer = TrialWriter(group, array.name, (trials, bins, len(rates)))
+def _write_constant(group: h5py.Group, array: str, shape: Sequence[int], rates: np.ndarray) -> None:
+    trials, bins, neurons = shape
+    writer = TrialWriter(group, array, (trials, bins, neurons))
     for start in range(0, trials, _BLOCK_TRIALS):
-        shape = (min(_BLOCK_TRIALS, trials - start), bins, len(rates))
-        writer.append(np.broadcast_to(rates, shape))
+        block = (min(_BLOCK_TRIALS, trials - start), bins, neurons)
+        writer.append(np.broadcast_to(rates, block))
     writer.flush()

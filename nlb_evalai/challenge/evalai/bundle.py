@@ -7,8 +7,9 @@ import shutil
 import tempfile
 import zipfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Dict, List, Optional, Tuple
+from typing import BinaryIO, Dict, List, Mapping, Optional, Tuple
 
 import h5py
 
@@ -16,7 +17,9 @@ import evaluation_script
 from evaluation_script.annotation import root_text
 from evaluation_script.files import file_sha256
 from evaluation_script.storage import StorageError, is_pointer, read_pointer, resolve
-from evaluation_script.suites import DEFAULT_SUITE
+from evaluation_script.suites import DEFAULT, DEFAULT_SUITE, Suite
+from evaluation_script.text import printable
+from nlb_evalai.challenge.evalai.compose import challenge_files, write_files
 from nlb_evalai.challenge.evalai.config import (
     CONFIG_NAME,
     Challenge,
@@ -25,6 +28,9 @@ from nlb_evalai.challenge.evalai.config import (
 )
 from nlb_evalai.challenge.evalai.rules.finding import errors_of
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from nlb_evalai.challenge.evalai.scored import in_package, suite_file
+from nlb_evalai.challenge.evalai.seal import edited
+from nlb_evalai.challenge.head import head_of, read_head
 from nlb_evalai.errors import ProblemsError, ToolError
 from nlb_evalai.sample.files import ORIGIN, is_sample, write_sample
 from nlb_evalai.truth.folder import POINTER_SUFFIXES, find_truth
@@ -35,6 +41,11 @@ _UNIX, _REGULAR_0644 = 3, 0o100644
 #: These hold compressed data; deflating them again takes time and saves nothing.
 _STORED = (".h5", ".hdf5", ".png", ".jpg", ".jpeg", ".zip")
 _NOT_WRITTEN = "no bundle was written,"
+_PACKAGE = Path(evaluation_script.__file__).parent
+_NO_HEAD = (
+    "suite {} has no head, so title, dates and quotas are plain ones, and nothing is published: "
+    "write a head and give it with --head HEAD.yaml before the bundle goes live"
+)
 #: Left behind by tools in the folder of the evaluation script.
 _SKIPPED = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
 
@@ -54,25 +65,19 @@ class BuiltBundle:
     warnings: List[str] = field(default_factory=list)
 
 
-def checkout_root() -> Path:
-    """The folder that holds the challenge: this project's own checkout.
-
-    Raises
-    ------
-    ToolError
-        If the package was installed without one.
-    """
+def checkout_root() -> Optional[Path]:
+    """The checkout around this package, with its generated files; None if there is none."""
     root = Path(evaluation_script.__file__).resolve().parent.parent
-    if not (root / CONFIG_NAME).is_file():
-        raise ToolError(
-            f"{root / CONFIG_NAME}: not found. A bundle is built from a checkout of the project: "
-            "clone it and install it with `pip install -e .`"
-        )
-    return root
+    return root if (root / CONFIG_NAME).is_file() else None
 
 
 def build_bundle(
-    out: Path, annotations: Optional[Path] = None, root: Optional[Path] = None
+    out: Path,
+    annotations: Optional[Path] = None,
+    root: Optional[Path] = None,
+    *,
+    suite: Suite = DEFAULT_SUITE,
+    head: Optional[Path] = None,
 ) -> BuiltBundle:
     """Build the challenge zip.
 
@@ -85,7 +90,12 @@ def build_bundle(
         ``test.h5``), or a pointer to it (``test.yaml``). Left out: the embedded sample. For
         remote evaluation the pointer itself goes into the bundle, and truth is refused.
     root : Path, optional
-        The checkout to build from; this project's own when left out.
+        The checkout to build from. Left out, it is the one around this package for the suite and
+        the head that its files were made of; elsewhere the files are made anew.
+    suite : Suite
+        What is scored. One's own must have been loaded from its file, which goes into the bundle.
+    head : Path, optional
+        The head's YAML file; the package's own for this suite, or a plain one, when left out.
 
     Returns
     -------
@@ -95,32 +105,66 @@ def build_bundle(
     Raises
     ------
     BundleError
-        If a file that the config names is missing, truth is missing or no HDF5, or truth would
-        go into a bundle for remote evaluation.
+        If a file that the config names is missing, truth is missing, no HDF5 or of another suite,
+        or truth would go into a bundle for remote evaluation.
     ConfigError
         If ``challenge_config.yaml`` cannot be read.
+    HeadError
+        If the head does not fit the suite.
     StorageError
         If what a pointer names cannot be fetched.
     """
-    root = root or checkout_root()
-    challenge = read_challenge(root / CONFIG_NAME)
     with tempfile.TemporaryDirectory(prefix="nlb-bundle-") as scratch:
+        if root is None and head is None and suite is DEFAULT_SUITE:
+            root = checkout_root()
+        read = head_of(suite) if head is None else read_head(head, suite)
+        made = challenge_files(suite, read)
+        notes = [_NO_HEAD.format(printable(suite.name))] if read.is_default else []
+        if root is None:
+            root = Path(scratch) / "challenge"
+            write_files(made, root)
+        else:
+            notes += _stale(root, made)
+        challenge = read_challenge(root / CONFIG_NAME)
         if annotations is None:
-            codenames = [phase.codename for phase in challenge.phases]
-            write_sample(scratch, DEFAULT_SUITE, phases=codenames, models=())
+            codenames = [phase.codename for phase in suite.phases]
+            write_sample(scratch, suite=suite, phases=codenames, models=())
             annotations = Path(scratch) / "annotations"
         sources, problems = _sources(root, challenge, annotations)
         origins = {}
         for phase in challenge.phases:
             truth = sources.get(phase.annotation)
             if truth is not None:
-                problems += _problems_of_truth(truth, phase, challenge.remote)
+                problems += _problems_of_truth(truth, phase, challenge.remote, suite)
         if problems:
             raise BundleError(_NOT_WRITTEN, problems)
         for phase in challenge.phases:
             origins[phase.codename] = _origin(sources[phase.annotation])
-        script = script_zip(root / "evaluation_script")
-        return _write(out, challenge, sources, script, origins)
+        folder = root / "evaluation_script"
+        script = script_zip(folder if folder.is_dir() else _PACKAGE, _of_ones_own(suite))
+        built = _write(out, challenge, sources, script, origins, suite)
+        built.warnings.extend(notes)
+        return built
+
+
+def _stale(root: Path, made: Mapping[str, bytes]) -> List[str]:
+    """What to say where a checkout's generated files follow its suite and head no more."""
+    edits = edited((root / CONFIG_NAME).read_text(encoding="utf-8"), partial(_content, root))
+    old = [name for name, content in made.items() if _content(root, name) not in (content, None)]
+    if not old or edits:  # the check of the bundle says who edited what
+        return []
+    return [f"{', '.join(old)}: not what the suite and the head give now: run `make challenge`"]
+
+
+def _content(folder: Path, name: str) -> Optional[bytes]:
+    path = folder / name
+    return path.read_bytes() if path.is_file() else None
+
+
+def _of_ones_own(suite: Suite) -> Dict[str, Path]:
+    """The file of a suite that is not the package's, by its path in the evaluation script."""
+    file = suite_file(suite)
+    return {} if in_package(suite) else {f"suites/{file.name}": file}
 
 
 def _sources(
@@ -156,16 +200,18 @@ def _fetched(path: Path, codename: str) -> Path:
     return resolve(path, codename) if path.suffix in POINTER_SUFFIXES else path
 
 
-def _problems_of_truth(path: Path, phase: ChallengePhase, remote: bool) -> List[str]:
+def _problems_of_truth(path: Path, phase: ChallengePhase, remote: bool, suite: Suite) -> List[str]:
     if is_pointer(path):
         return _problems_of_pointer(path, phase)
     if not h5py.is_hdf5(path):
         return [f"{path}: no HDF5 file; expected the ground truth of phase {phase.codename}"]
     try:
         with h5py.File(path, "r") as file:
-            found = root_text(file, "phase")
+            found, of_suite = root_text(file, "phase"), root_text(file, "suite") or DEFAULT
     except OSError as error:
         return [f"{path}: damaged: {error}"]
+    if of_suite != suite.name:
+        return [f"{path}: found ground truth of suite {of_suite}, expected suite {suite.name}"]
     if found is not None and found != phase.codename:
         return [f"{path}: found ground truth of phase {found}, expected phase {phase.codename}"]
     if remote and not is_sample(path):
@@ -194,16 +240,22 @@ def _origin(path: Path) -> str:
     return "as given"
 
 
-def script_zip(folder: Path) -> bytes:
-    """``evaluation_script.zip``: the files of the package at its root, as EvalAI imports it."""
+def script_zip(folder: Path, more: Optional[Mapping[str, Path]] = None) -> bytes:
+    """``evaluation_script.zip``: the files of the package at its root, as EvalAI imports it.
+
+    ``more`` gives files that come from elsewhere, by their path there.
+    """
+    files = dict(more or {})
+    for path in folder.rglob("*"):
+        relative = path.relative_to(folder)
+        hidden = any(part in _SKIPPED or part.startswith(".") for part in relative.parts)
+        if path.is_file() and not hidden and path.suffix != ".pyc":
+            files.setdefault(relative.as_posix(), path)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for path in sorted(folder.rglob("*")):
-            relative = path.relative_to(folder)
-            hidden = any(part in _SKIPPED or part.startswith(".") for part in relative.parts)
-            if path.is_file() and not hidden and path.suffix != ".pyc":
-                with path.open("rb") as stream:
-                    _add(archive, relative.as_posix(), stream)
+        for name, path in sorted(files.items()):
+            with path.open("rb") as stream:
+                _add(archive, name, stream)
     return buffer.getvalue()
 
 
@@ -213,12 +265,13 @@ def _write(
     sources: Dict[str, Path],
     script: bytes,
     origins: Dict[str, str],
+    suite: Suite,
 ) -> BuiltBundle:
-    partial = out.with_name(out.name + ".partial")
+    part = out.with_name(out.name + ".partial")
     names = sorted([*sources, challenge.evaluation_script])
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(partial, "w") as archive:
+        with zipfile.ZipFile(part, "w") as archive:
             for name in names:
                 if name == challenge.evaluation_script:
                     _add(archive, name, io.BytesIO(script))
@@ -226,13 +279,13 @@ def _write(
                     with sources[name].open("rb") as stream:
                         _add(archive, name, stream)
             members = {info.filename: info.file_size for info in archive.infolist()}
-        warnings = _checked(partial)
-        partial.replace(out)
+        warnings = _checked(part, suite)
+        part.replace(out)
     except OSError as error:
         raise ToolError(f"{error.filename or out}: cannot be written: {error.strerror}") from None
     finally:
-        if partial.exists():
-            partial.unlink()
+        if part.exists():
+            part.unlink()
     sample = [codename for codename, origin in origins.items() if origin != "as given"]
     if sample:
         warnings.append(
@@ -242,9 +295,9 @@ def _write(
     return BuiltBundle(out, file_sha256(out), members, origins, warnings)
 
 
-def _checked(bundle: Path) -> List[str]:
+def _checked(bundle: Path, suite: Suite) -> List[str]:
     """Warnings about a bundle; BundleError if EvalAI would refuse it or trip over it."""
-    findings = check_bundle(bundle)
+    findings = check_bundle(bundle, suite=suite)
     errors = errors_of(findings)
     if errors:
         raise BundleError(_NOT_WRITTEN, [str(finding) for finding in errors])

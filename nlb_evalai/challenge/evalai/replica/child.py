@@ -99,6 +99,66 @@ def evaluate(request: Dict[str, Any]) -> Dict[str, Any]:
     return answer
 
 
+def suite(request: Dict[str, Any]) -> Dict[str, Any]:
+    """What the suite of that name scores; of no name, the one with these splits, or the default.
+
+    Nothing where the script knows no suites.
+    """
+    try:
+        suites = importlib.import_module(request["package"] + ".suites")
+    except ImportError:
+        return {}
+    try:
+        shown = [n for n in suites.names() if {*request["splits"]} & {*suites.find(n).splits()}]
+        name = request["suite"] or [*shown, suites.DEFAULT][0]
+        return {"scored": told_of(suites.find(name))}
+    except Exception as error:  # noqa: BLE001 - a stranger's code
+        return {"failed": f"{type(error).__name__}: {error}"}
+
+
+def told_of(suite: Any) -> Dict[str, Any]:
+    """The phases of a suite, and the labels of each split, as plain text."""
+    return {
+        "suite": str(suite.name),
+        "phases": [str(phase.codename) for phase in suite.phases],
+        "splits": {
+            str(suite.split(board, width)): [str(label) for label in suite.labels(board)]
+            for board in suite.boards()
+            for width in suite.board_widths(board)
+        },
+    }
+
+
+def rates(request: Dict[str, Any]) -> Dict[str, Any]:
+    """The arrays of a submission that fits a truth, as :func:`constant_rates` tells them."""
+    annotation = importlib.import_module(request["package"] + ".annotation")
+    try:
+        with annotation.Annotation(request["annotation"], request["phase_codename"]) as truth:
+            return {"rates": constant_rates(truth)}
+    except Exception as error:  # noqa: BLE001 - a stranger's code
+        return {"failed": str(getattr(error, "detail", None) or error)}
+
+
+def constant_rates(truth: Any) -> List[List[Any]]:
+    """What a submission of constant rates needs to know of a truth (an open ``Annotation``).
+
+    Returns
+    -------
+    list of [group, array, shape, name]
+        ``name`` is the truth's array of spike counts with the same axes, from which mean rates can
+        be taken; None where there is none.
+    """
+    found = []
+    for group, layout in truth.layouts.items():
+        known = dict.fromkeys(array for metric in layout.metrics for array in metric.truth)
+        for part in layout.required() + layout.optional():
+            for rates in part.arrays:
+                same = [a.name for a in known if a.kind.name == "COUNTS" and a.axes == rates.axes]
+                shape = [length or 1 for length in layout.shape(rates)]
+                found.append([group, rates.name, shape, same[0] if same else None])
+    return found
+
+
 def _open_files(paths: List[str]) -> List[str]:
     """Which of these the process still holds open (Linux only)."""
     folder = Path("/proc/self/fd")
@@ -131,7 +191,7 @@ def main() -> None:
     logging.basicConfig(
         filename=sys.argv[1], level=logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
-    actions = {"load": load, "evaluate": evaluate}
+    actions = {"load": load, "evaluate": evaluate, "suite": suite, "rates": rates}
     for line in sys.stdin:
         request = json.loads(line)
         answers.write(json.dumps(actions[request["action"]](request)) + "\n")

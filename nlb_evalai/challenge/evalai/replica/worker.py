@@ -19,6 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, List, Optional, Type
 
+import h5py
+
+from evaluation_script.annotation import root_text
+from evaluation_script.suites import DEFAULT
 from evaluation_script.text import listed, printable
 from nlb_evalai.challenge.evalai.config import (
     CONFIG_NAME,
@@ -28,6 +32,7 @@ from nlb_evalai.challenge.evalai.config import (
 )
 from nlb_evalai.challenge.evalai.replica.output import Problem, judge, revive
 from nlb_evalai.challenge.evalai.replica.pins import script_problems
+from nlb_evalai.challenge.evalai.scored import Scored, from_answer
 from nlb_evalai.errors import ToolError
 
 #: Memory of EvalAI's worker unless the platform's staff raise it.
@@ -214,6 +219,56 @@ class Replica:
             raise ReplicaError(
                 f"the evaluation script does not load:\n{answer.get('failed') or answer['late']}"
             )
+
+    # ---- its suite ------------------------------------------------------------------------
+
+    def suite_name(self) -> Optional[str]:
+        """The suite that the bundle's truth is of; None where it holds pointers alone."""
+        for path in self.annotations.values():
+            with contextlib.suppress(OSError), h5py.File(path, "r") as file:
+                return root_text(file, "suite") or DEFAULT
+        return None
+
+    def scored(self) -> Optional[Scored]:
+        """What the evaluation script's own suite scores; None where it knows no suites.
+
+        Raises
+        ------
+        ReplicaError
+            If the suite is not there, or cannot tell.
+        """
+        answer = self._asked(
+            action="suite",
+            package=self.package,
+            suite=self.suite_name(),
+            splits=[split.split for split in self.challenge.phase_splits],
+        )
+        return from_answer(answer["scored"]) if answer else None
+
+    def rates(self, truth: Path, codename: str) -> List[List[Any]]:
+        """What a submission of constant rates must hold, see ``child.constant_rates``.
+
+        Raises
+        ------
+        ReplicaError
+            If the evaluation script cannot read that truth.
+        """
+        answer = self._asked(
+            action="rates", package=self.package, annotation=str(truth), phase_codename=codename
+        )
+        rates: List[List[Any]] = answer["rates"]
+        return rates
+
+    def _asked(self, **request: Any) -> Dict[str, Any]:
+        if self._process is None:
+            self._start()
+        answer = self._ask(**request)
+        if answer is None:
+            self._end_process()
+            raise ReplicaError("the worker died while it was asked for its suite")
+        if "failed" in answer:
+            raise ReplicaError(f"the evaluation script's suite: {answer['failed']}")
+        return answer
 
     # ---- scoring --------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterator, List, Tuple
 
-from nlb_evalai.challenge.evalai.rules.contents import Bundle, labels_of
+from nlb_evalai.challenge.evalai.rules.contents import Bundle
 from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 
@@ -67,7 +67,7 @@ def a_split_is_on_one_board_of_a_phase(bundle: Bundle) -> Iterator[Fault]:
 
 @check("phase-without-split")
 def every_phase_shows_something(bundle: Bundle) -> Iterator[Fault]:
-    shown = {str(split.get("challenge_phase_id")) for _, split in _splits(bundle)}
+    shown = {str(split.get("challenge_phase_id")) for _, split in phase_splits(bundle)}
     for where, phase in bundle.entries("challenge_phases"):
         if "id" in phase and str(phase["id"]) not in shown:
             yield (
@@ -88,7 +88,7 @@ def every_board_is_shown(bundle: Bundle) -> Iterator[Fault]:
 
 
 def _unused(bundle: Bundle, key: str, field: str) -> Iterator[Fault]:
-    used = {str(split.get(field)) for _, split in _splits(bundle)}
+    used = {str(split.get(field)) for _, split in phase_splits(bundle)}
     for where, entry in bundle.entries(key):
         if "id" in entry and str(entry["id"]) not in used:
             yield where, "no phase shows it: remove it, or add a challenge_phase_splits entry"
@@ -96,7 +96,7 @@ def _unused(bundle: Bundle, key: str, field: str) -> Iterator[Fault]:
 
 @check("visibility-two", WARNING)
 def visibility_says_what_it_does(bundle: Bundle) -> Iterator[Fault]:
-    for where, split in _splits(bundle):
+    for where, split in phase_splits(bundle):
         if split.get("visibility") == 2 and type(split["visibility"]) is int:
             yield f"{where}.visibility", "2 acts like 1, host only: write 1 or 3 (public)"
 
@@ -104,8 +104,8 @@ def visibility_says_what_it_does(bundle: Bundle) -> Iterator[Fault]:
 @check("order-contradiction")
 def boards_have_one_order(bundle: Bundle) -> Iterator[Fault]:
     boards = bundle.by_id("leaderboard")
-    for where, split in _splits(bundle):
-        schema = boards.get(_int(split.get("leaderboard_id")), {}).get("schema")
+    for where, split in phase_splits(bundle):
+        schema = boards.get(as_id(split.get("leaderboard_id")), {}).get("schema")
         metadata = schema.get("metadata") if isinstance(schema, dict) else None
         if not isinstance(schema, dict) or not isinstance(metadata, dict):
             continue
@@ -120,63 +120,10 @@ def boards_have_one_order(bundle: Bundle) -> Iterator[Fault]:
             )
 
 
-# ---- what the evaluation script will send -----------------------------------------------------
-
-
-@check("suite-phase")
-def phases_are_those_of_the_suite(bundle: Bundle) -> Iterator[Fault]:
-    known = [phase.codename for phase in bundle.suite.phases]
-    for where, phase in bundle.entries("challenge_phases"):
-        if isinstance(phase.get("codename"), str) and phase["codename"] not in known:
-            yield (
-                f"{where}.codename",
-                f"found {phase['codename']!r}, but the evaluation script scores only "
-                f"{' and '.join(known)}: every submission would fail",
-            )
-
-
-@check("suite-split")
-def phases_show_every_split_of_the_suite(bundle: Bundle) -> Iterator[Fault]:
-    splits = bundle.by_id("dataset_splits")
-    for where, phase in bundle.entries("challenge_phases"):
-        shown = {
-            str(splits.get(_int(split.get("dataset_split_id")), {}).get("codename"))
-            for _, split in _splits(bundle)
-            if split.get("challenge_phase_id") == phase.get("id")
-        }
-        missing = [name for name in bundle.suite.splits() if name not in shown]
-        if shown and missing:
-            yield (
-                where,
-                f"does not show {', '.join(missing)}, which the evaluation script returns: "
-                "a submission with it fails as a whole",
-            )
-
-
-@check("suite-label")
-def boards_have_the_labels_of_the_suite(bundle: Bundle) -> Iterator[Fault]:
-    splits, boards = bundle.by_id("dataset_splits"), bundle.by_id("leaderboard")
-    expected = {
-        bundle.suite.split(board, width): bundle.suite.labels(board)
-        for board in bundle.suite.boards()
-        for width in bundle.suite.bin_widths_ms
-    }
-    for where, split in _splits(bundle):
-        codename = str(splits.get(_int(split.get("dataset_split_id")), {}).get("codename"))
-        found = labels_of(boards.get(_int(split.get("leaderboard_id"))))
-        labels = expected.get(codename)
-        if found and labels is not None and set(found) != set(labels):
-            yield (
-                f"{where}.leaderboard_id",
-                f"its board has the labels {found}, but the evaluation script scores "
-                f"{codename} with {labels}",
-            )
-
-
-def _splits(bundle: Bundle) -> List[Tuple[str, Dict[str, Any]]]:
+def phase_splits(bundle: Bundle) -> List[Tuple[str, Dict[str, Any]]]:
     return bundle.entries("challenge_phase_splits")
 
 
-def _int(value: Any) -> int:
+def as_id(value: Any) -> int:
     """An id, or one that nothing has."""
     return value if type(value) is int else -1

@@ -21,6 +21,7 @@ import yaml
 from evaluation_script.suites import Suite
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding
+from nlb_evalai.challenge.evalai.scored import Scored
 
 T = TypeVar("T")
 
@@ -50,15 +51,26 @@ class Unreadable(Exception):
 class Bundle:
     """A challenge zip.
 
+    Parameters
+    ----------
+    path : Path
+    suite : Suite, optional
+        What its evaluation script scores, as the host knows it.
+    scored : Scored, optional
+        The same, as the evaluation script told it where it ran.
+
     Raises
     ------
     Unreadable
         If it is no zip, or has no config at its root that can be read.
     """
 
-    def __init__(self, path: Path, suite: Suite) -> None:
+    def __init__(
+        self, path: Path, suite: Optional[Suite] = None, scored: Optional[Scored] = None
+    ) -> None:
         self.path = path
         self.suite = suite
+        self.scored = scored
         self._results: Dict[Any, Any] = {}
         try:
             self._zip = zipfile.ZipFile(path)

@@ -6,9 +6,11 @@ from html.parser import HTMLParser
 from typing import Dict, Iterator, List, Optional, Tuple
 from urllib.parse import urlsplit
 
+from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.challenge.evalai.rules.contents import PAGE_KEYS, Bundle
 from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
+from nlb_evalai.challenge.evalai.seal import edited
 
 #: What EvalAI's sanitizer takes away.
 _REMOVED_TAGS = {"script", "style", "iframe", "object", "embed", "form", "link", "meta", "base"}
@@ -68,6 +70,17 @@ def _is_link(link: str) -> bool:
     if parts.scheme == "mailto":
         return "@" in parts.path
     return (parts.scheme in ("http", "https") and "." in parts.netloc) or link.startswith("#")
+
+
+@check("edited-by-hand", WARNING)
+def generated_files_are_as_they_were_made(bundle: Bundle) -> Iterator[Fault]:
+    config = (bundle.read(CONFIG_NAME) or b"").decode("utf-8", errors="replace")
+    for name in edited(config, bundle.read):
+        yield (
+            name,
+            "was edited by hand, and whoever generates it anew loses the edit: edit the suite, the "
+            f"head or the page's source, which the first lines of {CONFIG_NAME} name",
+        )
 
 
 @check("image-content", WARNING)

@@ -5,19 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import List, Optional
 
-from evaluation_script.suites import DEFAULT_SUITE, Suite
+from evaluation_script.suites import Suite
 from nlb_evalai.challenge.evalai.rules import (  # noqa: F401 - importing them registers the rules
     archive,
     boards,
     config,
     pages,
     script,
+    suites,
     truth,
 )
 from nlb_evalai.challenge.evalai.rules.contents import Bundle, Unreadable
 from nlb_evalai.challenge.evalai.rules.diff import diff_bundles
 from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding
 from nlb_evalai.challenge.evalai.rules.registry import checks
+from nlb_evalai.challenge.evalai.scored import Scored
 from nlb_evalai.errors import ProblemsError
 
 
@@ -29,7 +31,7 @@ class BundleCheckError(ProblemsError):
 
 
 def check_bundle(
-    path: Path, old: Optional[Path] = None, suite: Suite = DEFAULT_SUITE
+    path: Path, old: Optional[Path] = None, suite: Optional[Suite] = None
 ) -> List[Finding]:
     """Check a challenge zip.
 
@@ -38,8 +40,9 @@ def check_bundle(
     path : Path
     old : Path, optional
         The bundle of the live challenge that this one is to update.
-    suite : Suite
-        What the evaluation script scores.
+    suite : Suite, optional
+        What the evaluation script scores, as the host knows it. Left out, it is a suite that is
+        known here, if the bundle's are the same to the byte; nothing of a bundle ever runs.
 
     Returns
     -------
@@ -56,9 +59,15 @@ def check_bundle(
     return sorted(dict.fromkeys(found), key=lambda finding: finding.severity != ERROR)
 
 
+def check_scored(path: Path, scored: Scored) -> List[Finding]:
+    """Hold a bundle against what its evaluation script said that it scores, where it ran."""
+    with Bundle(path, scored=scored) as bundle:
+        return [one for check in checks(suites.NEED_SUITE) for one in check(bundle)]
+
+
 def _compare(old: Path, bundle: Bundle) -> List[Finding]:
     try:
-        with Bundle(old, bundle.suite) as before:
+        with Bundle(old) as before:
             return diff_bundles(before, bundle)
     except Unreadable as error:
         finding = error.finding

@@ -39,7 +39,7 @@ def truth_is_hdf5_or_a_pointer(bundle: Bundle) -> Iterator[Fault]:
 @check("truth-phase")
 def truth_is_of_its_phase(bundle: Bundle) -> Iterator[Fault]:
     for name, phase, path in _truths(bundle):
-        found = _phase_of(path)
+        found = _pointed_at(path) if is_pointer(path) else _said(path, "phase")
         if found is not None and found != phase.get("codename"):
             yield name, f"holds the truth of phase {found!r}, expected {phase.get('codename')!r}"
 
@@ -98,15 +98,26 @@ def _opens(path: Path) -> bool:
         return False
 
 
-def _phase_of(path: Path) -> Optional[str]:
-    """What a file says of its phase; None if it does not."""
-    if is_pointer(path):
-        try:
-            return read_pointer(path).phase
-        except StorageError:
-            return None
+def said_by_truth(
+    bundle: Bundle, attribute: str
+) -> Iterator[Tuple[str, Dict[str, Any], Optional[str]]]:
+    """(name, phase, what it says of itself) of each annotation file that holds truth."""
+    for name, phase, path in _truths(bundle):
+        if _opens(path):
+            yield name, phase, _said(path, attribute)
+
+
+def _said(path: Path, attribute: str) -> Optional[str]:
+    """What a file says of itself; None if it does not."""
     try:
         with h5py.File(path, "r") as file:
-            return root_text(file, "phase")
+            return root_text(file, attribute)
     except (OSError, RuntimeError):
+        return None
+
+
+def _pointed_at(path: Path) -> Optional[str]:
+    try:
+        return read_pointer(path).phase
+    except StorageError:
         return None
