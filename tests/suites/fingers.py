@@ -70,7 +70,18 @@ SUITE = Suite(
     ranked_by=CoSmoothing,
     phases=(
         Phase("practice", "Practice", ("train",), "dev", True, None, True),
-        Phase("qualifier", "Qualifier", ("train", "dev"), "first", False, 3, False),
+        Phase(
+            "qualifier",
+            "Qualifier",
+            ("train", "dev"),
+            "first",
+            truth_is_public=False,
+            score_decimals=3,
+            nan_where_unscored=False,
+            error_decimals=2,
+            score_floor=-0.5,
+            smallest_rate=1e-6,
+        ),
         Phase("final", "Final", ("train", "dev", "first"), "last", False, 3, False),
     ),
     datasets=(

@@ -16,7 +16,7 @@ import pytest
 from nlb_evalai.cli import cli
 from nlb_evalai.cli._lazy import LazyGroup
 from tests.paths import DATA, FINGERS, GOLDEN
-from tests.snapshot.entry import command
+from tests.snapshot.entry import Ran, command
 
 SMALL = DATA / "sessions" / "mc_rtt_train.nwb"
 #: what a list of commands has no use for, and takes long
@@ -104,7 +104,7 @@ STORED = ["--store", "{}/store"]
 SCORE = ["--phase", "val", "--store", "{}/new.sqlite", "--workers", "1"]
 BUILD = ["annotations", "build", "--phase", "val", "--out", "{}/out.h5", "--nwb"]
 BASELINE = ["baseline", "--phase", "val", "--out", "{}/out.h5", "--nwb"]
-WORKER = ["worker", "--once", "--queue", "q", "--state", "{}/state"]
+WORKER = ["worker", "--once", "--queue", "q", "--state", "{}/state", "--first-pause", "0.01"]
 
 #: arguments (with the files' folder for ``{}``) -> exit code
 ENDS: List[Tuple[int, List[str]]] = [
@@ -166,6 +166,13 @@ ENDS: List[Tuple[int, List[str]]] = [
 ]  # fmt: skip
 
 
+def in_a_process(arguments: List[str]) -> Ran:
+    """A command that sets signals and logs up."""
+    call = [sys.executable, "-m", "nlb_evalai", *arguments]
+    process = subprocess.run(call, capture_output=True, text=True, check=False)
+    return Ran(process.returncode, process.stdout, process.stderr)
+
+
 @pytest.mark.parametrize(
     ("code", "arguments"), ENDS, ids=[" ".join(a).replace("{}/", "")[-60:] for _, a in ENDS]
 )
@@ -175,7 +182,8 @@ def test_the_exit_code_says_whether_it_was_fit_or_could_not_be_looked_at(
     export = "id,Team Name,Challenge Phase,Submitted File\n9,A,Validation,\n"
     (files / "export.csv").write_text(export)
     monkeypatch.setenv("AUTH_TOKEN", "token")
-    ran = command(*(argument.replace("{}", str(files)) for argument in arguments))
+    arguments = [argument.replace("{}", str(files)) for argument in arguments]
+    ran = in_a_process(arguments) if arguments[0] == "worker" else command(*arguments)
     assert ran.code == code, ran.err
     assert "Traceback" not in ran.err
     assert code == 0 or ran.err or "--json" in arguments or arguments[0] == "check"

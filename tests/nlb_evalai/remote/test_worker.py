@@ -40,6 +40,14 @@ def test_a_queue_is_worked_off_and_the_scores_arrive(standin, start, tiny):
     assert worker.said == "worker ended: 1 failed, 3 finished\n"
 
 
+def test_json_is_all_that_once_prints(standin, start, tiny):
+    server = standin()
+    server.submit(tiny.files["mean"])
+    worker = start(server, "--once", "--json")
+    assert worker.wait() == 0, worker.text
+    assert json.loads(worker.said) == {"phases": ["val"], "done": {"finished": 1}}
+
+
 def test_a_settled_submission_is_not_scored_again(standin, start, tiny):
     server = standin()
     for status in ("finished", "failed", "cancelled"):

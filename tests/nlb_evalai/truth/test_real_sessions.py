@@ -34,13 +34,13 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
         paths = write_sessions(name, below)
         paths["full"] = paths["full"].rename(folder / f"{name}.nwb")
         train[name], full[name] = [paths["train"]], [paths["full"]]
-        pair.update(parse_sources([f"{name}={below}"]))
+        pair.update(parse_sources([f"{name}={below}"], DEFAULT_SUITE))
     notes = {}
     for phase, truth, public in (("val", train, train), ("test", full, pair)):
-        made = build_annotations(phase, truth, folder / f"truth_{phase}.h5")
+        made = build_annotations(phase, truth, folder / f"truth_{phase}.h5", DEFAULT_SUITE)
         notes[phase] = made.notes
-        build_input_file(phase, public, folder / f"inputs_{phase}.h5")
-        build_baseline(phase, public, folder / f"rates_{phase}.h5")
+        build_input_file(phase, public, folder / f"inputs_{phase}.h5", DEFAULT_SUITE)
+        build_baseline(phase, public, folder / f"rates_{phase}.h5", DEFAULT_SUITE)
     return {"folder": folder, "pair": pair, "notes": notes, "seconds": time.monotonic() - began}
 
 
