@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle pages bench bench-ground-truth fuzz clean
+.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle challenge bench bench-ground-truth fuzz clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -59,8 +59,8 @@ bundle: $(VENV)/.run  ## build $(OUT) with the ground truth in $(ANNOTATIONS)
 bench-ground-truth: $(VENV)/.run  ## ground truth of a large session: time, memory, beside the reference
 	$(BIN)/python benchmarks/ground_truth.py
 
-pages: $(VENV)/.run  ## render the challenge's pages into templates/
-	$(BIN)/python -m nlb_evalai.challenge.pages templates
+challenge: $(VENV)/.run  ## make challenge_config.yaml, templates/ and logo.png of the suite and its head
+	$(BIN)/python -m nlb_evalai.challenge .
 
 bench: $(VENV)/.dev  ## scoring a full submission beside the reference and a plain read (~20 min)
 	$(BIN)/python benchmarks/bench.py

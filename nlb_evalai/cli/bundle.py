@@ -1,53 +1,30 @@
-"""``nlb-evalai bundle``: the challenge zip."""
+"""``nlb-evalai bundle``: the challenge zip, from its build to EvalAI."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Optional
-
 import click
-from rich.console import Console
 
-from evaluation_script.text import plural, printable
-from nlb_evalai.challenge.evalai.bundle import BuiltBundle, build_bundle
-from nlb_evalai.cli._console import plain_console
-from nlb_evalai.cli.bundle_check import check
-from nlb_evalai.cli.bundle_push import push
+from nlb_evalai.cli._lazy import LazyGroup
+
+_HERE = "nlb_evalai.cli"
 
 
-@click.group()
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "build": (
+            f"{_HERE}.bundle_build:build",
+            "Write the bundle: the same input gives the same bytes.",
+        ),
+        "check": (
+            f"{_HERE}.bundle_check:check",
+            "Tell everything that EvalAI would refuse in ZIP, or take and then trip over.",
+        ),
+        "push": (
+            f"{_HERE}.bundle_push:push",
+            "Check ZIP here, have EvalAI validate it, then create the challenge or update it.",
+        ),
+    },
+)
 def bundle() -> None:
     """Build the zip that creates the challenge on EvalAI."""
-
-
-bundle.add_command(check)
-bundle.add_command(push)
-
-
-@bundle.command()
-@click.option(
-    "--annotations",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with the ground truth, val.h5 and test.h5, or pointers to it (val.yaml, ...). "
-    "With remote_evaluation: true only pointers are taken, and go into the bundle as they are.  "
-    "[default: the embedded sample]",
-)
-@click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Zip to write."
-)
-def build(annotations: Optional[Path], out: Path) -> None:
-    """Write the bundle: the same input gives the same bytes."""
-    built = build_bundle(out, annotations)
-    print_built(built, plain_console())
-
-
-def print_built(built: BuiltBundle, console: Console) -> None:
-    """Say what is in a bundle, and loudly what is wrong with it."""
-    size = sum(built.members.values())
-    files = plural(len(built.members), "file")
-    console.print(f"{printable(built.path)}  {files}, {size / 1e6:.1f} MB")
-    console.print(f"sha256 {built.sha256}", soft_wrap=True)
-    for name, member_size in built.members.items():
-        console.print(f"  {member_size:>12,}  {printable(name)}")
-    for warning in built.warnings:
-        console.print(f"\nWARNING: {printable(warning)}", style="bold red", soft_wrap=True)

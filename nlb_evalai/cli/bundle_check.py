@@ -11,25 +11,29 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from evaluation_script.suites import Suite
 from evaluation_script.text import plural, printable
 from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding, errors_of
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
 from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._suite import suite_option
 
 _ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("file", metavar="ZIP", type=_ZIP)
+@suite_option("the bundle")
 @click.option("--diff", "old", type=_ZIP, help="The live challenge's bundle, which ZIP updates.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def check(file: Path, old: Optional[Path], as_json: bool) -> None:
+def check(file: Path, suite: Optional[Suite], old: Optional[Path], as_json: bool) -> None:
     """Tell everything that EvalAI would refuse in ZIP, or take and then trip over.
 
     Exits with 1 if there is an error; warnings alone do not fail. With --diff, also what an
-    update of a live challenge may not change.
+    update of a live challenge may not change. Nothing that is in ZIP runs: where its suite is not
+    one that is known here, --suite names the file of it that you trust.
     """
-    findings = check_bundle(file, old)
+    findings = check_bundle(file, old, suite)
     if as_json:
         report = {
             "bundle": str(file),

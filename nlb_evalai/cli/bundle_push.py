@@ -10,7 +10,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from evaluation_script.suites import Suite
 from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._suite import suite_option
 
 _ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -22,6 +24,7 @@ _ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--repository", required=True, metavar="OWNER/NAME", help="Names the challenge.")
 @click.option("--validate-only", is_flag=True, help="Have EvalAI check it; change nothing.")
 @click.option("--diff", "live", type=_ZIP, help="The live challenge's bundle, which ZIP updates.")
+@suite_option("the bundle")
 def push(
     file: Path,
     api: str,
@@ -29,6 +32,7 @@ def push(
     repository: str,
     validate_only: bool,
     live: Optional[Path],
+    suite: Optional[Suite],
 ) -> None:
     """Check ZIP here, have EvalAI validate it, then create the challenge or update it.
 
@@ -47,6 +51,7 @@ def push(
         token=os.environ.get(TOKEN_VARIABLE, "").strip(),
         validate_only=validate_only,
         live=live,
+        suite=suite,
         progress=lambda step: console.print(f"… {step}", style="dim"),
     )
     for warning in pushed.warnings:

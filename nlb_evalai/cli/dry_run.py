@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 import click
 from rich.console import Console
 
+from evaluation_script.suites import DEFAULT_SUITE, Suite
 from evaluation_script.text import plural, printable
 from nlb_evalai.challenge.dry_run import TeamSubmission, plan
 from nlb_evalai.challenge.evalai.bundle import build_bundle
 from nlb_evalai.challenge.evalai.replica.worker import Replica, ReplicaOutcome
 from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding, errors_of
 from nlb_evalai.challenge.evalai.rules.registry import codes
-from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from nlb_evalai.challenge.evalai.rules.run import check_bundle, check_scored
+from nlb_evalai.challenge.evalai.rules.suites import NEED_SUITE, UNKNOWN
 from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli.show import (
     keep_outcome,
     print_boards,
@@ -43,6 +46,12 @@ _WIDTH_OF_PIPES = 116
     help="Score this file instead of the sample's submissions.",
 )
 @click.option("--phase", help="Codename of the one phase to run.  [default: all]")
+@suite_option("the bundle")
+@click.option(
+    "--head",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The head to build with, as for `bundle build`.",
+)
 @click.option(
     "--annotations",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -57,29 +66,37 @@ def dry_run(
     bundle: Optional[Path],
     submission: Optional[Path],
     phase: Optional[str],
+    suite: Optional[Suite],
+    head: Optional[Path],
     annotations: Optional[Path],
     keep: Optional[Path],
 ) -> None:
     """Run the challenge here, the way EvalAI's worker would.
 
-    Exits with 1 if EvalAI would refuse anything, trip over it, or lack the memory for it.
+    Exits with 1 if EvalAI would refuse anything, trip over it, or lack the memory for it. The
+    code of a bundle runs, in a process of its own and as you: run only what you trust.
     """
     if bundle and annotations:
         raise click.UsageError("--bundle holds its own ground truth: leave --annotations out")
+    if bundle and head:
+        raise click.UsageError("--bundle was built with its head: leave --head out")
     if submission and not phase:
         raise click.UsageError("--submission needs --phase: a file is scored in one phase")
     console = plain_console(width_of_pipes=0 if "COLUMNS" in os.environ else _WIDTH_OF_PIPES)
     with tempfile.TemporaryDirectory(prefix="nlb-dry-run-") as folder:
         scratch = Path(folder)
         if bundle is None:
-            bundle = _build((keep or scratch) / "bundle.zip", annotations, console)
-        faults = _check(bundle, console)
+            out, suite = (keep or scratch) / "bundle.zip", suite or DEFAULT_SUITE
+            bundle = _build(out, annotations, suite, head, console)
+        faults, judged = _check(bundle, suite, console)
         with step(console, "load") as said:
             replica = Replica(bundle)
             said.detail = (
                 f"{replica.package}, imported in a fresh process that cannot see this checkout"
             )
         with replica:
+            if not judged:
+                faults += _ask_for_suite(bundle, replica, console)
             outcomes = _score(replica, scratch, phase, submission, console)
             _warn_of_sample(replica, console)
             fine = _report(replica, outcomes, console, keep, show=submission)
@@ -90,28 +107,61 @@ def dry_run(
         raise SystemExit(1)
 
 
-def _build(out: Path, annotations: Optional[Path], console: Console) -> Path:
+def _build(
+    out: Path, annotations: Optional[Path], suite: Suite, head: Optional[Path], console: Console
+) -> Path:
     with step(console, "bundle") as said:
-        built = build_bundle(out, annotations)
+        built = build_bundle(out, annotations, suite=suite, head=head)
         size = sum(built.members.values()) / 1e6
         files = plural(len(built.members), "file")
         said.detail = f"{files}, {size:.1f} MB, sha256 {built.sha256[:12]}…"
+    for note in built.notes:
+        console.print(f"  {printable(note)}", style="yellow", soft_wrap=True)
     return built.path
 
 
-def _check(bundle: Path, console: Console) -> List[Finding]:
-    """Check the bundle itself; returns what EvalAI would refuse or trip over."""
+def _check(bundle: Path, suite: Optional[Suite], console: Console) -> Tuple[List[Finding], bool]:
+    """Check the bundle itself.
+
+    Returns
+    -------
+    list of Finding
+        What EvalAI would refuse or trip over.
+    bool
+        Whether it was held against its suite, which is not known here if it is a stranger's.
+    """
     with step(console, "check") as said:
-        findings = check_bundle(bundle)
+        findings = check_bundle(bundle, suite=suite)
         errors = errors_of(findings)
         said.ok = not errors
-        kept = f"all {len(codes())} rules for a bundle kept"
+        judged = UNKNOWN not in {finding.code for finding in findings}
+        kept = f"all {len(codes()) - len(() if judged else NEED_SUITE)} rules for a bundle kept"
         said.detail = f"{plural(len(errors), 'fault')} in the bundle" if errors else kept
+    _print_findings(findings, console)
+    return errors, judged
+
+
+def _ask_for_suite(bundle: Path, replica: Replica, console: Console) -> List[Finding]:
+    """Hold the bundle against the suite that its own evaluation script names, where it runs."""
+    with step(console, "suite") as said:
+        scored = replica.scored()
+        findings = [] if scored is None else check_scored(bundle, scored)
+        said.ok = not findings
+        said.detail = "the evaluation script knows no suites: nothing to hold the boards against"
+        if scored is not None:
+            kept = "phases, splits and labels are what it scores"
+            found = f"{plural(len(findings), 'fault')} in the bundle" if findings else kept
+            said.detail = f"{scored.suite}, asked where it runs: {found}"
+    _print_findings(findings, console)
+    return findings
+
+
+def _print_findings(findings: List[Finding], console: Console) -> None:
     for finding in findings:
-        if finding.code != "sample-truth":  # said at the end
+        # what is said at the end, and what is done about in the next step
+        if finding.code not in ("sample-truth", UNKNOWN):
             style = "red" if finding.severity == ERROR else "yellow"
             console.print(f"  {finding}", style=style, soft_wrap=True)
-    return errors
 
 
 def _score(

@@ -102,19 +102,22 @@ def _tables(split: PhaseSplit, rows: List[BoardRow], console: Console) -> List[T
     labels = list(split.leaderboard.labels)
     for count in range(len(labels), 0, -1):
         parts = [labels[i : i + count] for i in range(0, len(labels), count)]
-        tables = [_table(split, rows, part) for part in parts]
+        tables = [_table(split, rows, part, console.width) for part in parts]
         if max(_width(table, console) for table in tables) <= console.width:
             break
     return tables
 
 
-def _table(split: PhaseSplit, rows: List[BoardRow], labels: List[str]) -> Table:
+def _table(split: PhaseSplit, rows: List[BoardRow], labels: List[str], most: int) -> Table:
+    title = Text.assemble(
+        (printable(split.split), "bold"),
+        ("  " + printable(split.split_name), "dim"),
+        no_wrap=True,
+    )
     table = Table(
-        title=Text.assemble(
-            (printable(split.split), "bold"),
-            ("  " + printable(split.split_name), "dim"),
-            no_wrap=True,
-        ),
+        title=title,
+        # a board of few columns may be narrower than its own name
+        min_width=min(title.cell_len, most),
         title_justify="left",
         title_style="",
         box=None,

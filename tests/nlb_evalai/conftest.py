@@ -9,8 +9,7 @@ from typing import Any, Callable, Iterator, List
 import pytest
 
 from evaluation_script.suites import DEFAULT_SUITE
-from nlb_evalai.challenge.evalai.bundle import checkout_root
-from nlb_evalai.challenge.evalai.config import CONFIG_NAME
+from nlb_evalai.challenge.head import HEAD_NAME, HEADS
 from nlb_evalai.sample.files import SamplePaths, write_sample
 from tests.nlb_evalai.remote.standin import StandIn
 
@@ -32,15 +31,14 @@ def sample_paths(tmp_path_factory: pytest.TempPathFactory) -> SamplePaths:
 
 
 @pytest.fixture
-def remote_root(tmp_path: Path) -> Path:
-    """A checkout whose challenge is evaluated on the host's own machines."""
-    ignored = shutil.ignore_patterns(".*", "tests", "build", "__pycache__")
-    root = shutil.copytree(checkout_root(), tmp_path / "remote", ignore=ignored)
-    config = root / CONFIG_NAME
-    text = config.read_text()
+def remote_head(tmp_path: Path) -> Path:
+    """The head of a challenge that is evaluated on the host's own machines."""
+    folder = shutil.copytree(HEADS / DEFAULT_SUITE.name, tmp_path / "remote")
+    head = folder / HEAD_NAME
+    text = head.read_text()
     assert "remote_evaluation: false" in text
-    config.write_text(text.replace("remote_evaluation: false", "remote_evaluation: true"))
-    return root
+    head.write_text(text.replace("remote_evaluation: false", "remote_evaluation: true"))
+    return head
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ class PopulationRate(Metric):
     unit = "Pearson r"
     best = 1.0
     about = (
-        "Pearson's r, over evaluation trials, of the predicted and the recorded number of held-out "
-        "spikes. Best value: 1."
+        "The score is Pearson's r, over evaluation trials, of the predicted and the recorded "
+        "number of held-out spikes."
     )
     truth = (SPIKES,)
     parts = (EVAL,)

@@ -6,7 +6,7 @@ import io
 import shutil
 import tempfile
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Dict, List, Mapping, Optional, Tuple
@@ -56,13 +56,17 @@ class BundleError(ProblemsError):
 
 @dataclass(frozen=True)
 class BuiltBundle:
-    """What was built: its members' sizes in bytes, and what the host must know about it."""
+    """What was built: its members' sizes in bytes, and what the host must know about it.
+
+    ``warnings`` say what must not go live, ``notes`` what else people should look at before.
+    """
 
     path: Path
     sha256: str
     members: Dict[str, int]
     origins: Dict[str, str]
     warnings: List[str] = field(default_factory=list)
+    notes: List[str] = field(default_factory=list)
 
 
 def checkout_root() -> Optional[Path]:
@@ -100,7 +104,6 @@ def build_bundle(
     Returns
     -------
     BuiltBundle
-        ``warnings`` say what must not go live.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def build_bundle(
         challenge = read_challenge(root / CONFIG_NAME)
         if annotations is None:
             codenames = [phase.codename for phase in suite.phases]
-            write_sample(scratch, suite=suite, phases=codenames, models=())
+            write_sample(scratch, suite, phases=codenames, models=())
             annotations = Path(scratch) / "annotations"
         sources, problems = _sources(root, challenge, annotations)
         origins = {}
@@ -142,9 +145,7 @@ def build_bundle(
             origins[phase.codename] = _origin(sources[phase.annotation])
         folder = root / "evaluation_script"
         script = script_zip(folder if folder.is_dir() else _PACKAGE, _of_ones_own(suite))
-        built = _write(out, challenge, sources, script, origins, suite)
-        built.warnings.extend(notes)
-        return built
+        return replace(_write(out, challenge, sources, script, origins, suite), notes=notes)
 
 
 def _stale(root: Path, made: Mapping[str, bytes]) -> List[str]:

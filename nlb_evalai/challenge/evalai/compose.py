@@ -96,6 +96,7 @@ def _yaml(value: Any) -> str:
 def _config(suite: Suite, head: Head, image: str) -> Iterator[str]:
     """The text of the config, piece by piece."""
     top = dict(head.top)
+    yield "\n"  # ends the first lines
     yield "# After approval EvalAI lets nobody change labels, codenames, visibility or splits.\n"
     yield _yaml(_Lines((key, top.pop(key)) for key in ("title", "short_description")))
     yield _yaml(_Lines((name, f"{_TEMPLATES}{name}.html") for name in PAGES))

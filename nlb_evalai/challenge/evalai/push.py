@@ -17,10 +17,11 @@ from urllib.parse import urljoin
 
 import requests
 
+from evaluation_script.suites import Suite
 from evaluation_script.text import printable
 from nlb_evalai.challenge.evalai.rules.finding import Finding, errors_of
 from nlb_evalai.challenge.evalai.rules.run import BundleCheckError, check_bundle
-from nlb_evalai.errors import ToolError
+from nlb_evalai.errors import NOT_FIT, ToolError
 from nlb_evalai.web.http import UNSEEN, Api, NoAnswer, Repeat, Timing
 
 TOKEN_VARIABLE = "AUTH_TOKEN"
@@ -77,6 +78,7 @@ def push(
     token: str,
     validate_only: bool = False,
     live: Optional[Path] = None,
+    suite: Optional[Suite] = None,
     progress: Callable[[str], None] = lambda step: None,
     timing: Optional[Timing] = None,
 ) -> Pushed:
@@ -97,6 +99,8 @@ def push(
         Stop after validation; nothing is created or changed.
     live : Path, optional
         The bundle of the live challenge, to check what may not change.
+    suite : Suite, optional
+        As for ``check_bundle``.
     progress : callable, optional
         Told each step before it begins.
     timing : Timing, optional
@@ -112,7 +116,7 @@ def push(
     """
     with closing(_Server(api, host_team, repository, token, timing or TIMING)) as server:
         progress("check here")
-        findings = check_bundle(bundle, live)
+        findings = check_bundle(bundle, live, suite)
         stops = errors_of(findings) + [one for one in findings if one.code == "sample-truth"]
         if stops:
             raise BundleCheckError(bundle, stops)
@@ -168,7 +172,8 @@ class _Server:
         lines = self._lines(response)
         if response.status_code in (200, 201):
             return lines
-        raise PushError("\n".join([self._mask(url) + ":", *self._refusal(response, lines)]))
+        message = "\n".join([self._mask(url) + ":", *self._refusal(response, lines)])
+        raise PushError(message, exit_code=NOT_FIT if response.status_code == 400 else None)
 
     def _refusal(self, response: requests.Response, lines: List[str]) -> List[str]:
         status = response.status_code

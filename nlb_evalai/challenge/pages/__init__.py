@@ -39,6 +39,8 @@ class ShapeRow(NamedTuple):
     n_heldout: Optional[int]
 
 
+#: the links of a suite that pages show; each may be missing
+_LINKS = ("paper", "code", "data")
 #: the axes behind the figures of a row
 _COLUMNS = (
     Axis.TRAIN_TRIALS,
@@ -79,6 +81,7 @@ def render_pages(suite: Suite, head: Head) -> Dict[str, str]:
     environment = _environment()
     context = {
         "suite": suite,
+        "links": {**dict.fromkeys(_LINKS, ""), **suite.links},
         "sections": {name: Markup(text) for name, text in head.sections.items()},
         "public": {codename: values["public"] for codename, values in head.phases.items()},
         "shapes": {phase.codename: shape_rows(suite, phase) for phase in suite.phases},

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,15 +19,18 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
+from evaluation_script import suites
 from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.challenge.dry_run import write_null_model
-from nlb_evalai.challenge.evalai.bundle import build_bundle, checkout_root
+from nlb_evalai.challenge.evalai.bundle import build_bundle
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME, read_challenge
 from nlb_evalai.cli.dry_run import dry_run
 from nlb_evalai.cli.show import print_boards
 from nlb_evalai.errors import ToolError
 from nlb_evalai.truth.publish import publish
 from tests.nlb_evalai.challenge.evalai import toy
+from tests.nlb_evalai.challenge.evalai.rules.parts import Parts
+from tests.paths import FINGERS, ROOT
 
 
 def _run(*arguments: Any, width: int = 116) -> Result:
@@ -43,7 +49,7 @@ def test_the_sample_passes(with_no_arguments):
 
 
 def test_the_readme_shows_what_is_printed(with_no_arguments):
-    readme = (checkout_root() / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = readme.partition("✓ bundle")[2].partition("```")[0]
     printed = {_without_chance(line) for line in with_no_arguments.output.splitlines()}
     lines = [_without_chance(line) for line in f"✓ bundle{shown}".splitlines()]
@@ -108,7 +114,7 @@ def test_each_step_has_a_line_and_the_views_of_both_sides_are_there(with_no_argu
 
 @pytest.mark.parametrize("width", [60, 80, 116, 200])
 def test_boards_fit_terminals_of_any_width_and_lose_no_label(width):
-    challenge = read_challenge(checkout_root() / CONFIG_NAME)
+    challenge = read_challenge(ROOT / CONFIG_NAME)
     phase = challenge.phase("test")
     splits = challenge.splits_of(phase)
     output = {
@@ -149,7 +155,7 @@ def test_a_given_submission_is_scored_in_its_phase_alone(sample_paths):
 
 
 def test_a_bundle_for_remote_evaluation_is_tried_with_what_its_pointers_point_at(
-    tmp_path, sample_paths, remote_root, moto, proxy
+    tmp_path, sample_paths, remote_head, moto, proxy
 ):
     client = boto3.client("s3", endpoint_url="http://{}:{}".format(*moto), region_name="us-east-1")
     client.create_bucket(Bucket="tried")
@@ -161,7 +167,7 @@ def test_a_bundle_for_remote_evaluation_is_tried_with_what_its_pointers_point_at
         with h5py.File(folder / f"{phase}.h5", "r+") as file:
             del file.attrs["origin"]
         publish(folder / f"{phase}.h5", f"s3://tried/{phase}.h5", overwrite=True)
-    bundle = build_bundle(tmp_path / "x.zip", folder, remote_root).path
+    bundle = build_bundle(tmp_path / "x.zip", folder, head=remote_head).path
     result = _run("--bundle", bundle, "--phase", "val")
     assert result.exit_code == 0, result.output
     assert "✓ score val" in result.output
@@ -213,6 +219,60 @@ def test_a_built_bundle_can_be_run_instead(tmp_path, sample_paths):
     assert "✓ bundle" not in result.output
 
 
+@pytest.fixture(scope="module")
+def of_fingers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fingers")
+    return build_bundle(folder / "fingers.zip", suite=suites.load(FINGERS)).path
+
+
+def _elsewhere(*arguments):
+    """The command in a process that has not loaded that suite."""
+    return subprocess.run(
+        [sys.executable, "-m", "nlb_evalai", "dry-run", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "116"},
+    )
+
+
+def test_a_suite_of_ones_own_is_run_with_its_sample():
+    result = _run("--suite", FINGERS)
+    assert result.exit_code == 0, result.output
+    assert "EvalAI would take all of it: 12 submissions, 12 leaderboards" in result.output
+    assert "suite fingers has no head" in result.output
+    assert "squeezes_split  Squeezes (10 ms)" in result.output
+
+
+def test_a_strangers_suite_is_asked_where_it_runs_and_tried_with_its_null_model(of_fingers):
+    ran = _elsewhere("--bundle", of_fingers)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert (
+        "fingers, asked where it runs: phases, splits and labels are what it scores" in ran.stdout
+    )
+    assert "null model: 4 leaderboard rows" in ran.stdout
+    assert "EvalAI would take all of it: 3 submissions, 12 leaderboards" in ran.stdout
+
+
+def test_boards_that_a_strangers_suite_does_not_score_fail_the_run(of_fingers, tmp_path):
+    parts = Parts(of_fingers)
+    parts.config["leaderboard"][1]["schema"]["labels"].append("x")
+    parts.config["challenge_phase_splits"].pop(0)
+    ran = _elsewhere("--bundle", parts.write(tmp_path / "x.zip"))
+    assert ran.returncode == 1
+    assert "error [suite-label]" in ran.stdout
+    assert "does not show taps_split, which the evaluation script returns" in ran.stdout
+
+
+def test_a_strangers_suite_that_cannot_tell_is_an_error(of_fingers, tmp_path):
+    parts = Parts(of_fingers)
+    parts.truth("annotations/practice.h5", "practice", suite="fists")
+    ran = _elsewhere("--bundle", parts.write(tmp_path / "x.zip"))
+    assert ran.returncode == 1
+    assert "error [truth-suite]" in ran.stdout
+    assert "the evaluation script's suite: SuiteError: suite: found 'fists'" in ran.stderr
+
+
 def test_an_output_that_evalai_would_refuse_fails_the_run_and_is_named(tmp_path):
     bundle = toy.write_bundle(tmp_path / "toy.zip")
     nan = toy.write_submission(tmp_path / "s.h5", {"result": [{"one_split": {"a": float("nan")}}]})
@@ -262,6 +322,7 @@ def test_a_config_that_is_no_utf8_is_named_and_ends_the_run(tmp_path):
     [
         (["--submission", __file__], "--submission needs --phase"),
         (["--bundle", __file__, "--annotations", "."], "leave --annotations out"),
+        (["--bundle", __file__, "--head", __file__], "leave --head out"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(arguments, message):

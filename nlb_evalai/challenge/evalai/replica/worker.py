@@ -33,7 +33,7 @@ from nlb_evalai.challenge.evalai.config import (
 from nlb_evalai.challenge.evalai.replica.output import Problem, judge, revive
 from nlb_evalai.challenge.evalai.replica.pins import script_problems
 from nlb_evalai.challenge.evalai.scored import Scored, from_answer
-from nlb_evalai.errors import ToolError
+from nlb_evalai.errors import NOT_FIT, ToolError
 
 #: Memory of EvalAI's worker unless the platform's staff raise it.
 DEFAULT_MEMORY_MIB = 1024
@@ -43,6 +43,8 @@ _FORBIDDEN = ("evaluation_script", "nlb_evalai")
 
 class ReplicaError(ToolError):
     """EvalAI's worker could not load this bundle."""
+
+    exit_code = NOT_FIT
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from nlb_evalai.challenge.evalai.scored import Scored, scored_by, script_modules
 
 #: the rules that need to know what a bundle scores
 NEED_SUITE = ("suite-phase", "suite-split", "suite-label")
+#: what is said where they are not applied
+UNKNOWN = "suite-unknown"
 
 
 def scored_of(bundle: Bundle) -> Optional[Scored]:
@@ -56,18 +58,25 @@ def _others(bundle: Bundle, suite: Suite) -> List[str]:
     return [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
 
 
-@check("suite-unknown", WARNING)
+def _some(names: List[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+@check(UNKNOWN, WARNING)
 def its_suites_are_known(bundle: Bundle) -> Iterator[Fault]:
-    if bundle.script is None or bundle.once(scored_of) is not None:
+    if bundle.script is None or not (bundle.script / "__init__.py").is_file():
+        return  # other rules say so
+    if bundle.once(scored_of) is not None:
         return
     suite = _suite(bundle)
     others = [f"suites/{suite_name(bundle)}.py"] if suite is None else _others(bundle, suite)
     yield (
         str(bundle.config.get("evaluation_script")),
-        f"its suites are not those that are known here ({', '.join(others)}), and a stranger's are "
-        "never run by this check: phases, splits and labels were not held against them. If the "
-        "suite is your own, give its file with --suite FILE.py; else run `dry-run --bundle`, which "
-        "asks it in a process apart",
+        f"its suites are not those that are known here ({_some(others)}), and this check runs no "
+        "code of a bundle: phases, splits and labels were not held against them. If the suite is "
+        "your own, give its file with --suite FILE.py; else run `dry-run --bundle`, which asks it "
+        "in a process apart",
     )
 
 

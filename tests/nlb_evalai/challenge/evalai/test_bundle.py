@@ -5,23 +5,29 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import boto3
 import h5py
 import pytest
+import yaml
 from click.testing import CliRunner
 
+from evaluation_script import suites
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai import cli
-from nlb_evalai.challenge.evalai.bundle import BundleError, build_bundle, checkout_root, script_zip
+from nlb_evalai.challenge.evalai.bundle import BundleError, build_bundle, script_zip
+from nlb_evalai.challenge.evalai.compose import challenge_files, write_files
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME, read_challenge
+from nlb_evalai.challenge.head import read_head
 from nlb_evalai.cli.bundle import bundle as bundle_command
 from nlb_evalai.errors import ToolError
 from nlb_evalai.truth.publish import publish
 from tests import store
-
-ROOT = checkout_root()
+from tests.paths import FINGERS, ROOT
 
 
 @pytest.fixture
@@ -130,6 +136,72 @@ def test_truth_of_the_other_phase_is_refused(tmp_path, truth):
         build_bundle(tmp_path / "x.zip", truth)
 
 
+def test_truth_of_another_suite_is_refused(tmp_path, truth):
+    with h5py.File(truth / "val.h5", "r+") as file:
+        file.attrs["suite"] = "fingers"
+    message = r"val\.h5: found ground truth of suite fingers, expected suite nlb21"
+    with pytest.raises(BundleError, match=message):
+        build_bundle(tmp_path / "x.zip", truth)
+    fingers = suites.load(FINGERS)
+    for phase in fingers.phases:
+        shutil.copyfile(truth / "test.h5", truth / f"{phase.codename}.h5")
+    with pytest.raises(BundleError, match="found ground truth of suite nlb21, expected suite fin"):
+        build_bundle(tmp_path / "x.zip", truth, suite=fingers)
+
+
+def test_a_suite_of_ones_own_goes_into_the_script_and_says_that_it_has_no_head(tmp_path):
+    built = build_bundle(tmp_path / "x.zip", suite=suites.load(FINGERS))
+    with zipfile.ZipFile(built.path) as outer:
+        inner = zipfile.ZipFile(io.BytesIO(outer.read("evaluation_script.zip")))
+        assert inner.read("suites/fingers.py") == FINGERS.read_bytes()
+        assert "templates/phase_qualifier.html" in outer.namelist()
+    (note,) = built.notes
+    assert "suite fingers has no head" in note
+
+
+def test_a_head_of_ones_own_is_what_the_bundle_says(tmp_path, truth):
+    head = tmp_path / "head.yaml"
+    head.write_text("title: Another title\nphases: {test: {max_submissions_per_day: 3}}\n")
+    built = build_bundle(tmp_path / "x.zip", truth, head=head)
+    with zipfile.ZipFile(built.path) as archive:
+        config = yaml.safe_load(archive.read(CONFIG_NAME))
+        assert b"Phase 2: prizes" not in archive.read("templates/evaluation_details.html")
+    assert config["title"] == "Another title"
+    assert [p["max_submissions_per_day"] for p in config["challenge_phases"]] == [5, 3]
+    assert built.warnings == built.notes == []
+
+
+def test_an_installed_package_builds_the_same_bundle_without_a_checkout(tmp_path, truth):
+    for package in ("evaluation_script", "nlb_evalai"):
+        shutil.copytree(ROOT / package, tmp_path / "installed" / package)
+    command = ["bundle", "build", "--annotations", truth, "--out", tmp_path / "there.zip"]
+    subprocess.run(
+        [sys.executable, "-m", "nlb_evalai", *map(str, command)],
+        cwd=tmp_path / "installed",
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        check=True,
+    )
+    here = build_bundle(tmp_path / "here.zip", truth)
+    assert (tmp_path / "there.zip").read_bytes() == here.path.read_bytes()
+
+
+def test_a_page_edited_by_hand_or_out_of_date_is_told(tmp_path, truth):
+    ignored = shutil.ignore_patterns(".*", "tests", "build", "__pycache__")
+    root = shutil.copytree(ROOT, tmp_path / "root", ignore=ignored)
+    page = root / "templates" / "phase_val.html"
+    page.write_text(page.read_text() + "<p>More.</p>\n")
+    (warning,) = build_bundle(tmp_path / "x.zip", truth, root=root).warnings
+    assert "[edited-by-hand] templates/phase_val.html" in warning
+    head = tmp_path / "head.yaml"
+    head.write_text("title: Another title\n")
+    write_files(challenge_files(DEFAULT_SUITE, read_head(head, DEFAULT_SUITE)), root)
+    built = build_bundle(tmp_path / "x.zip", truth, root=root)
+    assert built.warnings == []
+    (note,) = built.notes
+    assert note.startswith(CONFIG_NAME)
+    assert "run `make challenge`" in note
+
+
 def test_truncated_truth_is_refused(tmp_path, truth):
     content = (truth / "val.h5").read_bytes()
     (truth / "val.h5").write_bytes(content[: len(content) // 2])
@@ -193,28 +265,28 @@ def write_pointer(path: Path, phase: str) -> Path:
     return path
 
 
-def test_for_remote_evaluation_the_pointers_alone_leave_the_host(tmp_path, truth, remote_root):
+def test_for_remote_evaluation_the_pointers_alone_leave_the_host(tmp_path, truth, remote_head):
     # as `annotations publish` leaves it: the pointer beside the truth; nothing is fetched
     pointers = {phase: write_pointer(truth / f"{phase}.yaml", phase) for phase in ("val", "test")}
-    built = build_bundle(tmp_path / "x.zip", truth, remote_root)
+    built = build_bundle(tmp_path / "x.zip", truth, head=remote_head)
     assert built.warnings == []
     with zipfile.ZipFile(built.path) as archive:
         for phase, pointer in pointers.items():
             assert archive.read(f"annotations/{phase}.h5") == pointer.read_bytes()
 
 
-def test_truth_itself_is_refused_for_remote_evaluation(tmp_path, truth, remote_root):
+def test_truth_itself_is_refused_for_remote_evaluation(tmp_path, truth, remote_head):
     write_pointer(truth / "val.yaml", "val")
     with pytest.raises(BundleError) as caught:
-        build_bundle(tmp_path / "x.zip", truth, remote_root)
+        build_bundle(tmp_path / "x.zip", truth, head=remote_head)
     (problem,) = caught.value.problems
     assert problem.startswith(f"{truth / 'test.h5'}: is the truth itself")
     assert f"`nlb-evalai annotations publish {truth / 'test.h5'} s3://BUCKET/KEY`" in problem
     assert not (tmp_path / "x.zip").exists()
 
 
-def test_the_sample_may_be_tried_with_remote_evaluation_too(tmp_path, remote_root):
-    (warning,) = build_bundle(tmp_path / "x.zip", root=remote_root).warnings
+def test_the_sample_may_be_tried_with_remote_evaluation_too(tmp_path, remote_head):
+    (warning,) = build_bundle(tmp_path / "x.zip", head=remote_head).warnings
     assert "embedded sample" in warning
 
 
@@ -227,6 +299,6 @@ def test_truth_that_cannot_be_fetched_stops_the_build_with_the_reason(
     monkeypatch.setattr("sys.argv", ["nlb-evalai", *arguments])
     with pytest.raises(SystemExit) as caught:
         cli.main()
-    assert caught.value.code == 1
+    assert caught.value.code == 2
     assert "error: s3://published/test.h5: the credentials have expired" in capsys.readouterr().err
     assert not out.exists()

@@ -1,16 +1,20 @@
-"""challenge_config.yaml says what suite.py says, and avoids what EvalAI trips over."""
+"""challenge_config.yaml says what suite and head say, and avoids what EvalAI trips over."""
 
 from __future__ import annotations
 
 import copy
 import datetime
+import json
+import re
+from dataclasses import replace
 from typing import Any, Dict
 
 import pytest
 import yaml
 
+from evaluation_script import suites
 from evaluation_script.suites import DEFAULT_SUITE
-from nlb_evalai.challenge.evalai.bundle import checkout_root
+from nlb_evalai.challenge.evalai.compose import challenge_files
 from nlb_evalai.challenge.evalai.config import (
     CONFIG_NAME,
     ConfigError,
@@ -18,8 +22,56 @@ from nlb_evalai.challenge.evalai.config import (
     read_challenge,
 )
 from nlb_evalai.challenge.evalai.replica.pins import PYTHON
+from nlb_evalai.challenge.head import head_of
+from tests.paths import FINGERS, ROOT
+from tests.snapshot.compare import SNAPSHOTS
 
-CONFIG: Dict[str, Any] = yaml.safe_load((checkout_root() / CONFIG_NAME).read_text("utf-8"))
+CONFIG: Dict[str, Any] = yaml.safe_load((ROOT / CONFIG_NAME).read_text("utf-8"))
+
+
+def test_the_committed_files_are_what_make_challenge_writes():
+    made = challenge_files(DEFAULT_SUITE, head_of(DEFAULT_SUITE))
+    committed = {path.relative_to(ROOT).as_posix() for path in (ROOT / "templates").iterdir()}
+    assert {name for name in made if "/" in name} == committed
+    for name, content in made.items():
+        assert (ROOT / name).read_bytes() == content, f"{name}: run make challenge"
+
+
+def test_the_config_says_what_the_live_challenge_was_made_with():
+    pinned = json.loads((SNAPSHOTS / "pages.json").read_text("utf-8"))[CONFIG_NAME]
+    plain = json.dumps(CONFIG, default=lambda value: f"{type(value).__name__} {value}")
+    assert json.loads(plain) == pinned
+
+
+def test_its_first_lines_say_where_to_edit():
+    text = (ROOT / CONFIG_NAME).read_text("utf-8").partition("\n\n")[0]
+    assert "make challenge" in text
+    for path in re.findall(r"#   (\S+/\S*):", text):
+        assert (ROOT / path).exists(), path
+    assert "heads/nlb21/head.yaml" in text
+
+
+def test_the_config_of_another_suite_holds_its_phases_boards_and_directions():
+    suite = suites.load(FINGERS)
+    backwards = type("Backwards", (suite.ranked_by,), {"key": "less", "best": -1.0, "summary": ""})
+    squeezes = replace(suite.datasets[1], metrics=(backwards, suite.ranked_by))
+    odd = replace(suite, title="A: b\n# c", datasets=(suite.datasets[0], squeezes))
+    odd = replace(odd, ranked_by=backwards)
+    config = yaml.safe_load(challenge_files(odd, head_of(odd))[CONFIG_NAME])
+    assert config["title"] == odd.title
+    assert [p["codename"] for p in config["challenge_phases"]] == ["practice", "qualifier", "final"]
+    assert [s["codename"] for s in config["dataset_splits"]] == odd.splits()
+    shown = config["challenge_phase_splits"]
+    assert [s["visibility"] for s in shown] == [1] * 4 + [3] * 8
+    assert [s["leaderboard_decimal_precision"] for s in shown] == [4] * 4 + [3] * 8
+    assert [s["is_leaderboard_order_descending"] for s in shown[:4]] == [True, True, False, False]
+    schema = config["leaderboard"][1]["schema"]
+    assert schema["labels"] == ["less", "co-bps"]
+    assert schema["default_order_by"] == "less"
+    assert schema["metadata"]["less"] == {
+        "sort_ascending": True,
+        "description": "co-smoothing (best -1)",
+    }
 
 
 def test_phases_are_those_of_the_suite():
@@ -42,7 +94,7 @@ def test_leaderboards_hold_the_labels_of_the_suite_and_order_by_the_first():
 
 
 def test_each_phase_shows_each_split_on_the_board_of_both_bin_widths():
-    challenge = read_challenge(checkout_root() / CONFIG_NAME)
+    challenge = read_challenge(ROOT / CONFIG_NAME)
     for phase in challenge.phases:
         shown = {split.split: split.leaderboard.pk for split in challenge.splits_of(phase)}
         expected = {
@@ -55,7 +107,7 @@ def test_each_phase_shows_each_split_on_the_board_of_both_bin_widths():
 
 
 def test_only_boards_of_hidden_truth_are_public_and_show_the_decimals_of_the_phase():
-    challenge = read_challenge(checkout_root() / CONFIG_NAME)
+    challenge = read_challenge(ROOT / CONFIG_NAME)
     for phase in challenge.phases:
         rules = DEFAULT_SUITE.phase(phase.codename)
         for split in challenge.splits_of(phase):
@@ -107,12 +159,10 @@ def test_each_phase_asks_for_the_method_and_for_what_prizes_need():
 
 
 def test_every_file_that_the_config_names_is_in_the_checkout():
-    challenge = read_challenge(checkout_root() / CONFIG_NAME)
+    challenge = read_challenge(ROOT / CONFIG_NAME)
     built = {challenge.evaluation_script, *(phase.annotation for phase in challenge.phases)}
     missing = [
-        name
-        for name in challenge.files
-        if name not in built and not (checkout_root() / name).is_file()
+        name for name in challenge.files if name not in built and not (ROOT / name).is_file()
     ]
     assert missing == []
 
@@ -161,4 +211,4 @@ def test_a_value_of_another_kind_is_named(key, odd, message):
 
 def test_an_unknown_phase_is_refused_with_those_there_are():
     with pytest.raises(ConfigError, match="found 'tset', expected one of val, test"):
-        read_challenge(checkout_root() / CONFIG_NAME).phase("tset")
+        read_challenge(ROOT / CONFIG_NAME).phase("tset")

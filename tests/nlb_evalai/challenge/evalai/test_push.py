@@ -313,7 +313,7 @@ def test_the_command_fails_with_one_message(evalai, bundle, monkeypatch, capsys)
     monkeypatch.setattr("sys.argv", arguments)
     with pytest.raises(SystemExit) as caught:
         cli.main()
-    assert caught.value.code == 1
+    assert caught.value.code == 2
     out, err = capsys.readouterr()
     assert err.startswith("error: ")
     assert "HTTP 401" in err

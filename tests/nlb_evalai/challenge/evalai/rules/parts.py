@@ -28,7 +28,8 @@ class Parts:
             self.members = {name: archive.read(name) for name in archive.namelist()}
         with zipfile.ZipFile(io.BytesIO(self.members.pop(SCRIPT))) as archive:
             self.script = {name: archive.read(name) for name in archive.namelist()}
-        self.config = yaml.load(self.members.pop(CONFIG), _LOADER)
+        self.config_text = self.members.pop(CONFIG)
+        self.config = yaml.load(self.config_text, _LOADER)
         self.repeated = []
 
     def write(self, path: Path) -> Path:

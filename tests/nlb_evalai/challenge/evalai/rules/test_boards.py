@@ -105,26 +105,6 @@ def board_with_two_orders(parts):
     parts.split["is_leaderboard_order_descending"] = False
 
 
-@TABLE.case("suite-phase", "challenge_phases[0].codename", "scores only val and test")
-def phase_nobody_scores(parts):
-    parts.phase["codename"] = "dev"
-    parts.truth("annotations/val.h5", "dev")
-
-
-@TABLE.case("suite-split", "challenge_phases[0]", "does not show mc_rtt_20_split")
-def split_not_shown(parts):
-    splits = parts.config["challenge_phase_splits"]
-    parts.config["challenge_phase_splits"] = [
-        s for s in splits if (s["challenge_phase_id"], s["dataset_split_id"]) != (1, 4)
-    ]
-
-
-@TABLE.case("suite-label", "challenge_phase_splits[2].leaderboard_id", "scores mc_rtt_split with")
-def label_nobody_scores(parts):
-    schema = parts.config["leaderboard"][1]["schema"]
-    schema["labels"].append("psth R2")
-
-
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: case.change.__name__)
 def test_a_broken_bundle_is_found(parts, tmp_path, case):
     assert_found(case, parts, tmp_path)

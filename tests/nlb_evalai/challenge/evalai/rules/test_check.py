@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nlb_evalai.challenge.evalai.bundle import BundleError, build_bundle, checkout_root
+from nlb_evalai.challenge.evalai.bundle import BundleError, build_bundle
 from nlb_evalai.challenge.evalai.rules.finding import ERROR
 from nlb_evalai.challenge.evalai.rules.registry import codes
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
@@ -21,12 +21,16 @@ from tests.nlb_evalai.challenge.evalai.rules import (
     test_config,
     test_pages,
     test_script,
+    test_suites,
     test_truth,
 )
 from tests.nlb_evalai.challenge.evalai.rules.parts import CONFIG, Parts
 from tests.nlb_evalai.challenge.evalai.rules.test_diff import relabel
+from tests.paths import ROOT
 
-FAMILIES = (test_archive, test_boards, test_config, test_pages, test_script, test_truth)
+FAMILIES = (
+    test_archive, test_boards, test_config, test_pages, test_script, test_suites, test_truth,
+)  # fmt: skip
 
 
 def test_the_projects_own_bundle_is_clean(own_bundle):
@@ -108,7 +112,7 @@ def test_the_json_is_for_scripts(parts, own_bundle, tmp_path):
 
 def test_a_bundle_that_breaks_a_rule_is_not_built(tmp_path, own_bundle):
     ignored = shutil.ignore_patterns(".*", "tests", "build", "__pycache__")
-    copied = shutil.copytree(checkout_root(), tmp_path / "copy", ignore=ignored)
+    copied = shutil.copytree(ROOT, tmp_path / "copy", ignore=ignored)
     config = copied / CONFIG
     text = config.read_text().replace("title: Neural", "title: " + "x" * 100 + " Neural", 1)
     config.write_text(text)

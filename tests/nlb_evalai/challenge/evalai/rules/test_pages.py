@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nlb_evalai.challenge.evalai.rules.finding import WARNING
-from tests.nlb_evalai.challenge.evalai.rules.parts import Table, assert_found
+from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from tests.nlb_evalai.challenge.evalai.rules.parts import CONFIG, Table, assert_found
 
 TABLE = Table()
 
@@ -35,6 +36,34 @@ def page_with_a_relative_link(parts):
 @TABLE.case("image-content", "logo.png", "neither PNG nor JPEG inside", WARNING)
 def logo_only_named_png(parts):
     parts.members["logo.png"] = b"<svg/>"
+
+
+@TABLE.case(
+    "edited-by-hand",
+    "templates/phase_val.html",
+    "the first lines of challenge_config.yaml",
+    WARNING,
+)
+def page_edited_by_hand(parts):
+    parts.members[CONFIG] = parts.config_text
+    parts.config = None
+    parts.members["templates/phase_val.html"] += b"<p>More.</p>\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda text: text.replace(b"max_submissions: 2000", b"max_submissions: 2001"), CONFIG),
+        (lambda text: text.replace(b"\n", b"\r\n"), None),
+        (lambda text: text.partition(b"\n\n")[2], None),
+    ],
+    ids=["a quota", "line ends alone", "no seal"],
+)
+def test_an_edit_of_the_config_is_told_and_line_ends_are_none(parts, tmp_path, change, where):
+    parts.members[CONFIG] = change(parts.config_text)
+    parts.config = None
+    findings = check_bundle(parts.write(tmp_path / "x.zip"))
+    assert [(f.code, f.location) for f in findings] == ([("edited-by-hand", where)] * bool(where))
 
 
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: case.change.__name__)
