@@ -66,7 +66,7 @@ def plan(
         truth = resolve(replica.annotations[codename], codename)
         suite = _known_suite(truth)
         if suite is not None and is_sample(truth):
-            written = write_sample(scratch, suite=suite, phases=[codename])
+            written = write_sample(scratch, suite, phases=[codename])
             # Worst first, so that a board in the right order was put in order.
             entries += [
                 TeamSubmission(model, codename, written.submissions[codename][model])

@@ -131,7 +131,7 @@ def build_bundle(
         challenge = read_challenge(root / CONFIG_NAME)
         if annotations is None:
             codenames = [phase.codename for phase in suite.phases]
-            write_sample(scratch, suite=suite, phases=codenames, models=())
+            write_sample(scratch, suite, phases=codenames, models=())
             annotations = Path(scratch) / "annotations"
         sources, problems = _sources(root, challenge, annotations)
         origins = {}
