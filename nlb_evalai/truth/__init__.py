@@ -1,4 +1,4 @@
-"""NWB sessions become annotation files and model inputs here; truth is verified and published.
+"""NWB sessions become annotation files and model inputs here; published files are known.
 
 Each module has one job in the flow::
 
@@ -8,6 +8,9 @@ Each module has one job in the flow::
                                                         targets.py, inputs.py <──┘
                                                               │
                           files.py (written whole or not at all) <── build.py ── verify.py
+
+Beside it, known.py lists the files that were published, identify.py says what a file is, and
+publish.py puts truth on private storage.
 
 Every array equals the one of the reference ``nlb_tools`` 0.0.4 bit for bit; where that one
 stops on a fault, the result is what it was meant to be. ``docs/ground-truth.md`` says which

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any, Dict
 
 import h5py
@@ -42,6 +43,54 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
         build_input_file(phase, public, folder / f"inputs_{phase}.h5", DEFAULT_SUITE)
         build_baseline(phase, public, folder / f"rates_{phase}.h5", DEFAULT_SUITE)
     return {"folder": folder, "pair": pair, "notes": notes, "seconds": time.monotonic() - began}
+
+
+def test_the_sessions_have_the_structure_of_the_published_ones(tmp_path: Path) -> None:
+    opened = {
+        (name, variant): h5py.File(path, "r")
+        for name in ("mc_maze", "mc_rtt", "area2_bump", "dmfc_rsg")
+        for variant, path in write_sessions(name, tmp_path).items()
+    }
+    try:
+        for (name, variant), file in opened.items():
+            units, trials = file["units"], file["intervals/trials"]
+            haydn, test = name == "dmfc_rsg", variant == "test"
+            assert units["heldout"].id.get_type().get_class() == h5py.h5t.ENUM
+            assert units["heldout"][()].any() == (not test)
+            assert units["id"].dtype == ("i4" if haydn else "i8")
+            assert units["spike_times_index"].dtype == "u4"
+            assert ("electrodes_index" in units) == (not haydn)
+            assert h5py.check_string_dtype(trials["split"].dtype).length is None
+            assert ("processing" in file) == (not test and not haydn)
+            if test:
+                event = {"mc_rtt": set(), "dmfc_rsg": {"go_time"}}.get(name, {"move_onset_time"})
+                assert set(trials) == {"id", "start_time", "stop_time", "split"} | event
+        widths = {file["units/obs_intervals_index"].dtype.itemsize for file in opened.values()}
+        assert widths == {1, 2, 4}
+        maze = opened["mc_maze", "train"]
+        n_trials = len(maze["intervals/trials/id"])
+        assert len(maze["units/obs_intervals"]) == n_trials * (HELDIN + HELDOUT)
+        assert len(opened["dmfc_rsg", "train"]["units/obs_intervals"]) == 6 * (HELDIN + HELDOUT)
+        assert maze["intervals/trials/target_pos"].dtype == "i2"
+        assert maze["intervals/trials/barrier_pos"].shape[1] == 4
+        link = maze["processing/behavior/hand_vel"].get("timestamps", getlink=True)
+        assert isinstance(link, h5py.SoftLink)
+        finger = opened["mc_rtt", "train"]["processing/behavior/finger_vel"]
+        assert finger["starting_time"].attrs["rate"] == 1000
+        assert np.isnan(finger["data"][()]).any()
+        bump = opened["area2_bump", "train"]["intervals/trials"]
+        assert np.isnan(bump["bump_time"][()]).any()
+        assert set(bump["result"].asstr()[()]) == {"R", "F"}
+        rows = opened["dmfc_rsg", "train"]["intervals/trials"]
+        lost = rows["split"].asstr()[()] == "none"
+        assert lost.any()
+        assert np.isnan(rows["tp"][()]).tolist() == lost.tolist()
+        half_ms = 2000 * rows["set_time"][()]
+        assert np.allclose(half_ms, np.round(half_ms), atol=1e-6)
+        assert (np.round(half_ms) % 2 == 1).any()
+    finally:
+        for file in opened.values():
+            file.close()
 
 
 def test_all_of_it_takes_less_than_half_a_minute(loop: Dict[str, Any]) -> None:
