@@ -26,6 +26,7 @@ COMMANDS: Dict[str, str] = {
     "report": "nlb_evalai.cli.report:report",
     "sample": "nlb_evalai.cli.sample:sample",
     "score": "nlb_evalai.cli.score:score",
+    "submit": "nlb_evalai.cli.submit:submit",
     "worker": "nlb_evalai.cli.worker:worker",
 }
 
