@@ -87,8 +87,6 @@ def submit(file: Optional[Path], **given: Any) -> None:
         if missing:
             raise click.UsageError(f"{', '.join(missing)} missing, as --status is not given")
     token = _token(given["token_file"])
-    if number is None and file is not None and not given["abandon"]:
-        _check(file, phase)
     timing = Timing(first_pause_seconds=given["pause"] / 2)
     with ExitStack() as stack:
         client = stack.enter_context(closing(Client(given["api"], token, timing=timing)))
@@ -98,6 +96,8 @@ def submit(file: Optional[Path], **given: Any) -> None:
             echo(f"submission {found.pk} is {found.status}")
             _show(storage, found)
             return
+        if file is not None and not given["abandon"]:
+            _check(file, phase)
         bar = stack.enter_context(_Bar())
         policy = Policy(
             part_bytes=given["part_bytes"],
@@ -226,7 +226,8 @@ class _Bar:
 
     def stop(self) -> None:
         """Take the bar away."""
-        self._bar.stop()
+        if self._bar.live.is_started:  # else it would print an empty line
+            self._bar.stop()
 
     def say(self, text: str) -> None:
         """Print a line."""
