@@ -160,6 +160,9 @@ class Submitter:
                         continue
             except Busy:
                 continue
+            except ToolError as error:  # it is told, and does not keep this file from going
+                self._steps.say(str(error))
+                continue
             self._steps.say(
                 f"submission {upload.submission} ({printable(upload.file)}) is unfinished and "
                 "takes quota and a place: submit that file again to go on, or give it up with "

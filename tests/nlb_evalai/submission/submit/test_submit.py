@@ -490,9 +490,12 @@ def test_other_files_that_are_unfinished_are_told_and_cancelled_once_expired(
     assert any("submission 11 (oth\\x1ber.h5) is unfinished" in line for line in machine.said)
     assert evalai.holding == [11]
     expire(machine)
+    evalai.before("cancel", answers(403, {"error": "not now"}))
+    machine.submit(file, again=True)
+    assert "submission 11 could not be cancelled" in " ".join(machine.said)
     machine.submit(file, again=True)
     assert evalai.holding == []
-    assert [one.pk for one in evalai.alive] == [12, 13]
+    assert [one.pk for one in evalai.alive] == [12, 13, 14]
 
 
 def test_a_file_is_not_submitted_twice_unless_asked(
