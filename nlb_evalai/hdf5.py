@@ -68,13 +68,24 @@ def written_whole(path: Path) -> Iterator[h5py.File]:
 class TrialWriter:
     """Writes an array (trials, ...) as blocks of trials come, in whole chunks of the file.
 
-    The chunks are the ones h5py picks, as in files of the reference; writing a part of one would
-    inflate and deflate it again each time.
+    Writing a part of a chunk would inflate and deflate it again each time.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    name : str
+    shape : tuple of int
+        Of the whole array; it grows where more trials come and ``storage`` has a ``maxshape``.
+    **storage
+        What else ``create_dataset`` takes. By default the chunks are the ones h5py picks, as in
+        files of the reference.
     """
 
-    def __init__(self, group: h5py.Group, name: str, shape: Tuple[int, ...]) -> None:
+    def __init__(
+        self, group: h5py.Group, name: str, shape: Tuple[int, ...], **storage: Any
+    ) -> None:
         self._dataset = group.create_dataset(
-            name, shape=shape, dtype="float32", compression="gzip", chunks=True
+            name, shape=shape, dtype="float32", compression="gzip", **{"chunks": True, **storage}
         )
         self._written = 0
         self._waiting: List[np.ndarray] = []
@@ -97,5 +108,8 @@ class TrialWriter:
             self._waiting = []
 
     def _write(self, values: np.ndarray) -> None:
-        self._dataset[self._written : self._written + len(values)] = values
-        self._written += len(values)
+        end = self._written + len(values)
+        if end > len(self._dataset) and self._dataset.maxshape[0] is None:
+            self._dataset.resize(end, axis=0)
+        self._dataset[self._written : end] = values
+        self._written = end

@@ -71,6 +71,10 @@ _HERE = "nlb_evalai.cli"
             "Score SUBMISSIONS into a store: files, folders, s3:// prefixes, or EvalAI's CSV "
             "export.",
         ),
+        "submit": (
+            f"{_HERE}.submit:submit",
+            "Upload FILE to EvalAI, have it scored, and show its scores.",
+        ),
         "worker": (f"{_HERE}.worker:worker", "Score submissions of EvalAI on this machine."),
     },
 )
