@@ -17,6 +17,7 @@ from nlb_evalai.competition.award.export import read_export
 from nlb_evalai.competition.award.rulebook import DEFAULT_RULES, load_rules
 from nlb_evalai.competition.store import Store
 from nlb_evalai.errors import ToolError
+from nlb_evalai.outputs import spare_inputs
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -43,6 +44,9 @@ def award(
     They name teams with private entries, and by an e-mail address if that is a team's name: they
     are for organizers. The report is for everyone.
     """
+    written = [out / name for name in ("award.json", "award.md", "ranks.csv")]
+    tables = [path for path in (entries, overrides, judges) if path is not None]
+    spare_inputs(written, [store_path, rules, *tables])
     rulebook = load_rules(rules)
     title = rulebook.suite.phase(rulebook.phase).title
     with Store(store_path, suite=DEFAULT_SUITE.name) as store:

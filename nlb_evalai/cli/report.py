@@ -15,10 +15,11 @@ from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.cli._terminal import echo
 from nlb_evalai.competition.award.decide import AWARD_SCHEMA, changed_since
 from nlb_evalai.competition.award.standing import some_of
-from nlb_evalai.competition.report.render import write_report
+from nlb_evalai.competition.report.render import files_of, write_report
 from nlb_evalai.competition.report.view import make_view
 from nlb_evalai.competition.store import Store
 from nlb_evalai.errors import ToolError
+from nlb_evalai.outputs import spare_inputs
 
 
 @click.command()
@@ -45,6 +46,7 @@ def report(
     entries are left out; nothing holds an e-mail address. An award from other scores than those
     that the store has now is refused.
     """
+    spare_inputs(files_of(out), [store_path, *([award_dir / "award.json"] if award_dir else [])])
     decided = _award(award_dir) if award_dir else None
     codename = phase or (decided["rules"]["phase"] if decided else "test")
     if decided and codename != decided["rules"]["phase"]:

@@ -9,6 +9,7 @@ from typing import Any, Optional, Tuple
 import click
 
 from nlb_evalai.errors import ToolError
+from nlb_evalai.outputs import spare_inputs
 from nlb_evalai.remote import log
 from nlb_evalai.remote.service import Service, Settings, find_annotations, within_memory
 from nlb_evalai.remote.worker import Policy
@@ -87,14 +88,18 @@ def worker(annotations: Tuple[str, ...], **given: Any) -> None:
     """
     token = _token(given["token_file"])
     log.set_up(given["log_json"], token)
+    truth = find_annotations(list(annotations))
+    health_file = given["health_file"] or given["state"] / "health.json"
+    tokens = [given["token_file"]] if given["token_file"] else []
+    spare_inputs([health_file], [*truth.values(), *tokens])
     timing = Timing(first_pause_seconds=given["first_pause"])
     settings = Settings(
         api=checked_api(given["api"]),
         queue=given["queue"],
         token=token,
-        annotations=find_annotations(list(annotations)),
+        annotations=truth,
         state=given["state"],
-        health_file=given["health_file"] or given["state"] / "health.json",
+        health_file=health_file,
         policy=Policy(
             challenge=given["challenge"],
             max_bytes=int(given["max_size"] * 1e6),
