@@ -32,7 +32,7 @@ def test_a_file_is_known_under_every_name(tmp_path: Path) -> None:
     os.link(source, tmp_path / "hard")
     (tmp_path / "folder").mkdir()
     for name in ("source", "link", "hard", "folder/../source"):
-        with pytest.raises(ToolError, match="would replace .*source, which this command reads"):
+        with pytest.raises(ToolError, match=r"would replace .*source, which this command reads"):
             spare_inputs([tmp_path / name], [source])
     spare_inputs([tmp_path / "new"], [source, tmp_path / "missing"])
 
