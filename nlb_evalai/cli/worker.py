@@ -11,8 +11,11 @@ import click
 from nlb_evalai.errors import ToolError
 from nlb_evalai.outputs import spare_inputs
 from nlb_evalai.remote import log
+from nlb_evalai.remote.errors import LeftBehind
+from nlb_evalai.remote.policy import Policy
 from nlb_evalai.remote.service import Service, Settings, find_annotations, within_memory
-from nlb_evalai.remote.worker import Policy
+from nlb_evalai.remote.state import default_state
+from nlb_evalai.web.fetch import MAX_SECONDS
 from nlb_evalai.web.http import Timing, checked_api
 
 TOKEN_VARIABLE = "AUTH_TOKEN"
@@ -48,15 +51,25 @@ def _seconds(name: str, default: float, text: str) -> Any:
 @click.option(
     "--once",
     is_flag=True,
-    help="Handle what is in the queue and return; exit with 1 where EvalAI cannot be reached.",
+    help="Handle what is in the queue and return; exit with 1 where EvalAI cannot be reached, or a "
+    "submission is left for want of truth, or because it could not be fetched or settled.",
 )
 @click.option(
     "--state",
     envvar="NLB_EVALAI_STATE",
     type=click.Path(file_okay=False, path_type=Path),
-    default="worker-state",
-    show_default=True,
+    default=default_state,
+    show_default="nlb-evalai/worker in the user's state folder",
     help="Folder for the record and for files in hand; all workers of this host share it.",
+)
+@click.option(
+    "--private-storage",
+    "private_hosts",
+    envvar="NLB_EVALAI_PRIVATE_STORAGE",
+    multiple=True,
+    metavar="HOST",
+    help="Fetch submissions from this host though it is at a private address; others are refused. "
+    "May be given more than once.",
 )
 @click.option("--concurrency", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--memory", type=int, metavar="MIB", help="Score no more at a time than fit in it.")
@@ -68,6 +81,7 @@ def _seconds(name: str, default: float, text: str) -> Any:
 @_seconds("--takeover", 7200, "... and one that another host's worker began.")
 @_seconds("--grace", 20, "Time to finish or hand back after SIGTERM.")
 @_seconds("--poll", 10, "Pause between looks at an empty queue.")
+@_seconds("--fetch-timeout", MAX_SECONDS, "Longest fetching of a submission.")
 @_seconds("--scoring-timeout", 2400, "Longest scoring of a submission.")
 @_seconds("--first-pause", 1, "Pause before the first repeat of a request; the next ones double.")
 @click.option(
@@ -107,6 +121,8 @@ def worker(annotations: Tuple[str, ...], **given: Any) -> None:
             takeover_seconds=given["takeover"],
             poll_seconds=given["poll"],
             fetch_timing=timing,
+            fetch_seconds=given["fetch_timeout"],
+            private_hosts=given["private_hosts"],
         ),
         timing=timing,
         once=given["once"],
@@ -117,13 +133,21 @@ def worker(annotations: Tuple[str, ...], **given: Any) -> None:
         requests_per_minute=given["requests_per_minute"],
         log_json=given["log_json"],
     )
-    counts = Service(settings).run()
+    service = Service(settings)
+    counts = service.run()
     summary = ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
     click.echo(f"worker ended: {summary or 'nothing to do'}")
+    if settings.once and service.left:
+        raise LeftBehind(service.left)
 
 
 def _token(path: Optional[Path]) -> str:
-    """The token; taken out of the environment, which every process started here would see."""
+    """The token; taken out of the environment, which every process started here would see.
+
+    The block that this process itself was started with cannot be changed, so a token from the
+    variable stays readable in ``/proc/PID/environ``, to this user and to root: ``--token-file`` is
+    for machines where that is too much.
+    """
     found = os.environ.pop(TOKEN_VARIABLE, "")
     if path is not None:
         try:

@@ -11,7 +11,18 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    Any,
+    BinaryIO,
+    Callable,
+    Collection,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+)
 from urllib.parse import urlsplit
 
 import requests
@@ -19,10 +30,13 @@ import requests
 from evaluation_script import storage
 from evaluation_script.files import is_disk_full
 from nlb_evalai.errors import ToolError
+from nlb_evalai.web.addresses import PrivateAddress, PublicAdapter
 from nlb_evalai.web.http import Bearer, Timing, open_session, reason, without_query
 
 #: the largest submission taken, unless told otherwise
 MAX_BYTES = 2_000_000_000
+#: the longest that a transfer may take: a server that drips must not hold its caller for ever
+MAX_SECONDS = 3600.0
 _PIECE_BYTES = 1 << 16
 
 
@@ -35,6 +49,10 @@ class FetchError(ToolError):
 
 class FileRefused(FetchError):
     """A submitted file will not be taken, now or later."""
+
+
+class NotReached(FetchError):
+    """The storage gave no answer, or failed: its fault or the network's, not the file's."""
 
 
 def disk_trouble(error: OSError) -> FetchError:
@@ -152,6 +170,8 @@ def fetch(
     max_bytes: int,
     beat: Callable[[], None] = lambda: None,
     timing: Optional[Timing] = None,
+    private_hosts: Optional[Collection[str]] = None,
+    max_seconds: float = MAX_SECONDS,
 ) -> int:
     """Stream a file to disk; no credentials go with the request.
 
@@ -168,6 +188,11 @@ def fetch(
     timing : Timing, optional
         Time-outs, how many tries in a row may bring nothing, and the pause before the second,
         which doubles with each of them.
+    private_hosts : collection of str, optional
+        Where a stranger gives the address: hosts that alone it may lead to, itself or by a
+        redirect, if they are at a private address. Left out, it may lead anywhere.
+    max_seconds : float
+        For all tries together.
 
     Returns
     -------
@@ -178,23 +203,40 @@ def fetch(
     ------
     FileRefused
         If the file is too large, or the disk is full.
+    NotReached
+        If the storage gives no answer, fails, takes too long, or is at a private address.
     FetchError
-        If it cannot be had now.
+        If the storage says that it cannot be had.
     """
     timing = timing or Timing()
+    deadline = time.monotonic() + max_seconds
+
+    def watched() -> None:
+        beat()
+        if time.monotonic() > deadline:
+            raise NotReached(f"the submitted file was not there after {max_seconds:.0f} s")
+
     try:
         if urlsplit(url).scheme in ("http", "https"):
-            return _fetch(url, path, max_bytes, beat, timing)
+            with open_session(Bearer()) as session:
+                if private_hosts is not None:
+                    for scheme in ("http://", "https://"):
+                        session.mount(scheme, PublicAdapter(private_hosts))
+                return _fetch(session, _Transfer(url, max_bytes, watched, timing), path, timing)
+    except PrivateAddress as error:
+        raise NotReached(
+            f"the submitted file could not be fetched: {error}, where no submission may lead; if "
+            f"it is your own storage, run the worker with --private-storage {error.host}"
+        ) from None
     except ValueError:  # what is no address at all
         pass
     raise FetchError(f"the submitted file has no web address: {without_query(url)!r}")
 
 
-def _fetch(url: str, path: Path, max_bytes: int, beat: Callable[[], None], timing: Timing) -> int:
-    transfer = _Transfer(url, max_bytes, beat, timing)
+def _fetch(session: requests.Session, transfer: _Transfer, path: Path, timing: Timing) -> int:
     barren = 0
-    with open_session(Bearer()) as session, path.open("wb") as file:
-        session.headers["Accept-Encoding"] = "identity"
+    session.headers["Accept-Encoding"] = "identity"
+    with path.open("wb") as file:
         while True:
             before = file.tell()
             try:
@@ -202,13 +244,14 @@ def _fetch(url: str, path: Path, max_bytes: int, beat: Callable[[], None], timin
                     return file.tell()
                 trouble = "it was cut off"
             except requests.RequestException as error:
-                trouble = reason(error)
+                own_words = isinstance(error, requests.HTTPError)  # of _judge
+                trouble = str(error) if own_words else reason(error)
             except OSError as error:
                 raise disk_trouble(error) from None
             barren = 0 if file.tell() > before else barren + 1
             if barren >= timing.repeats:
-                raise FetchError(f"the submitted file could not be fetched: {trouble}")
-            beat()
+                raise NotReached(f"the submitted file could not be fetched: {trouble}")
+            transfer.beat()
             time.sleep(timing.first_pause_seconds * 2**barren / 2)
 
 
@@ -218,7 +261,7 @@ class _Transfer:
     def __init__(self, url: str, max_bytes: int, beat: Callable[[], None], timing: Timing) -> None:
         self._url = url
         self._max_bytes = max_bytes
-        self._beat = beat
+        self.beat = beat
         self._timeouts = timing.timeouts
         self._etag: Optional[str] = None
 
@@ -240,7 +283,7 @@ class _Transfer:
                 if file.tell() + len(piece) > self._max_bytes:
                     raise _too_large(None, self._max_bytes)
                 file.write(piece)
-                self._beat()
+                self.beat()
         file.flush()
         # A server that gives no length cannot tell a cut from an end; HDF5 will.
         return total is None or file.tell() >= total
@@ -254,7 +297,7 @@ class _Transfer:
                 return
         if status == 416 or status == 206:
             self._restart(file)
-            raise requests.ConnectionError("the range does not fit")
+            raise requests.HTTPError("the range does not fit")
         if status == 429 or status >= 500:
             raise requests.HTTPError(f"HTTP {status}")
         if status != 200:
@@ -280,4 +323,4 @@ def _too_large(total: Optional[int], max_bytes: int) -> FileRefused:
 def _total_bytes(response: requests.Response, position: int) -> Optional[int]:
     headers: Mapping[str, str] = response.headers
     length = headers.get("Content-Length", "")
-    return position + int(length) if length.isdigit() else None
+    return position + int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
