@@ -101,7 +101,7 @@ def score(
     spare_inputs([store_path], [annotations, *exports, *given])
     runner: Runner
     if address:
-        runner = partial(run_cluster, address=address)
+        runner = partial(run_cluster, address=address, say=partial(echo, err=True))
     else:
         runner = partial(run_pool, workers=min(workers or _cores(), len(found.sources)))
     console = plain_console(stderr=True)

@@ -22,7 +22,7 @@ from nlb_evalai.remote.health import problem
 from nlb_evalai.remote.service import find_annotations, within_memory
 from nlb_evalai.remote.state import default_state
 from tests.nlb_evalai.remote.conftest import until
-from tests.nlb_evalai.remote.standin import TOKEN, Trouble
+from tests.nlb_evalai.remote.standin import CHALLENGE, QUEUE, TOKEN, Trouble
 from tests.paths import ROOT
 
 
@@ -103,14 +103,13 @@ def test_a_refused_result_fails_that_submission_and_the_log_says_why(standin, st
     assert worker.events("failed")[0]["why"] == update["stderr"]
 
 
-def test_a_refusal_that_is_a_page_is_told_by_its_text(standin, start, tiny):
+def test_a_refusal_that_is_a_page_is_told_by_its_text(standin):
     server = standin()
-    server.submit(tiny.files["mean"])
     page = b"<html><head><title>x</title></head><body><h1>Too large</h1>\n<p>go\x1b away</body>"
     server.answer_next("PUT", 413, page)
-    worker = start(server, "--once")
-    assert worker.wait() == 0
-    assert worker.events("result refused")[0]["why"] == "Too large go\\x1b away"
+    with pytest.raises(UpdateRefused) as caught:
+        Client(server.api, QUEUE, TOKEN).finish(CHALLENGE, {})
+    assert caught.value.reason == "Too large go\\x1b away"
 
 
 def test_hidden_truth_is_scored_as_for_participants_and_shown_alike(standin, start, tiny):
@@ -138,7 +137,7 @@ def test_what_is_no_number_of_a_submission_is_refused(standin, value):
     body = {"submission_pk": value, "challenge_pk": 42, "phase_pk": 1}
     server.answer_next("GET", 200, {"body": body, "receipt_handle": "r"})
     with pytest.raises(BadAnswer, match="submission_pk is"):
-        Client(server.api, "q", TOKEN).next_message()
+        Client(server.api, QUEUE, TOKEN).next_message()
 
 
 def test_a_file_over_the_limit_is_refused_with_both_sizes(standin, start, tiny):
@@ -231,26 +230,29 @@ def test_what_a_single_run_leaves_is_named_and_stays_in_the_queue(standin, start
     assert server.statuses() == {pk: "submitted", fine: "failed"}
 
 
-@pytest.mark.parametrize(
-    ("status", "event"),
-    [
-        ("archived", "already archived"),
-        ("queued", "scored"),
-        ("resuming", "scored"),
-        ("partially_evaluated", "running elsewhere"),
-        ("submitting", "still uploaded"),
-        ("dreaming", "of unknown status"),
-    ],
-)
-def test_every_status_is_known(standin, start, status, event):
+def test_every_status_is_known(standin, start):
+    events = {
+        "archived": "already archived",
+        "queued": "scored",
+        "resuming": "scored",
+        "partially_evaluated": "running elsewhere",
+        "submitting": "still uploaded",
+        "dreaming": "of unknown status",
+    }
     server = standin()
-    pk = server.submit(b"broken")
-    server.submissions[pk].status = status
+    numbers = {}
+    for status in events:
+        numbers[status] = server.submit(b"broken")
+        server.submissions[numbers[status]].status = status
     worker = start(server, "--once")
-    code = worker.wait()
-    assert [line["submission"] for line in worker.events(event)] == [pk]
-    assert code == (1 if status in ("submitting", "dreaming") else 0)
-    assert (len(server.queue) == 0) == (event in ("already archived", "scored"))
+    assert worker.wait() == 1
+    for status, event in events.items():
+        assert numbers[status] in [line["submission"] for line in worker.events(event)]
+    waiting = {message.body["submission_pk"] for message in server.queue}
+    left = ("partially_evaluated", "submitting", "dreaming")
+    assert waiting == {numbers[status] for status in left}
+    assert "left: 2 submissions:" in worker.text
+    assert f"submission {numbers['dreaming']}: its status is dreaming" in worker.text
     assert server.violations == []
 
 
