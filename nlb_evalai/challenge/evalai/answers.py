@@ -96,8 +96,7 @@ ANSWERS = (
     Answer(404, "there is no such API at that address: check --api"),
     Answer(
         406,
-        "submissions to the challenge are paused, and EvalAI takes no update meanwhile: resume "
-        "them on the challenge's page, then push again",
+        "the challenge is paused: resume submissions on its page, then push again",
         r"paused",
         "Submissions are currently paused",
     ),

@@ -286,7 +286,7 @@ SEEN = [
             "error": "Submissions are currently paused for this challenge phase. Please try again "
             "later."
         },
-        "submissions to the challenge are paused",
+        "the challenge is paused",
     ),
     (406, {"error": "Leaderboard with id 3 doesn't exist."}, "what the bundle names by an id is"),
     (413, {}, "the bundle is too large for this server"),
