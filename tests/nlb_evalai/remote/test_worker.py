@@ -214,6 +214,9 @@ def test_a_fault_of_the_truth_is_tried_again_before_the_submission_fails(
     assert len(worker.events("scoring")) == 2
     assert server.statuses() == {pk: "failed"}
     worker.stop()
+    about = [line for line in worker.log if line.get("logger", "").startswith("evaluation_script")]
+    assert len(about) == 2  # the scorer's own words come once a try,
+    assert all(line.startswith("{") for line in worker.text.splitlines())  # and as JSON
 
 
 def test_what_a_single_run_leaves_is_named_and_stays_in_the_queue(standin, start, tiny):
