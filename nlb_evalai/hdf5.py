@@ -7,12 +7,13 @@ import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
 import h5py
 import numpy as np
 
 from nlb_evalai.errors import ToolError
+from nlb_evalai.outputs import spare_inputs
 
 
 class _Sink(io.FileIO):
@@ -32,7 +33,7 @@ class _Sink(io.FileIO):
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[h5py.File]:
+def written_whole(path: Path, inputs: Iterable[Path] = ()) -> Iterator[h5py.File]:
     """A new HDF5 file that takes the place of ``path`` only if the block ends without error.
 
     Until then it lives beside it under a temporary name, and is gone after an error.
@@ -40,8 +41,9 @@ def written_whole(path: Path) -> Iterator[h5py.File]:
     Raises
     ------
     ToolError
-        If the folder cannot be written to, or the disk is full.
+        If ``path`` is one of ``inputs``, its folder cannot be written to, or the disk is full.
     """
+    spare_inputs([path], inputs)
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:

@@ -18,6 +18,7 @@ from nlb_evalai.competition.award.export import read_export
 from nlb_evalai.competition.award.rulebook import load_rules, rules_of
 from nlb_evalai.competition.store import Store
 from nlb_evalai.errors import ToolError
+from nlb_evalai.outputs import spare_inputs
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -62,6 +63,9 @@ def award(
     They name teams with private entries, and by an e-mail address if that is a team's name: they
     are for organizers. The report is for everyone.
     """
+    written = [out / name for name in ("award.json", "award.md", "ranks.csv")]
+    tables = [path for path in (entries, overrides, judges) if path is not None]
+    spare_inputs(written, [store_path, *([rules] if rules else []), *tables])
     with Store(store_path, suite=suite.name if suite else None) as store:
         suite = suite_of_store(store, suite)
         rulebook = load_rules(rules or rules_of(suite), suite)

@@ -39,7 +39,7 @@ def push(
     The token of a host is taken from the environment variable AUTH_TOKEN. EvalAI finds the
     challenge again by --repository: the same one updates it. Nothing is sent if a check fails.
     """
-    from nlb_evalai.challenge.evalai.push import TOKEN_VARIABLE
+    from nlb_evalai.challenge.evalai.answers import TOKEN_VARIABLE
     from nlb_evalai.challenge.evalai.push import push as run
 
     console = plain_console()
@@ -61,6 +61,9 @@ def push(
         console.print("Nothing was created or changed (--validate-only).")
     else:
         _say(console, "EvalAI took the bundle", pushed.created)
+    if pushed.place is not None:
+        for line in pushed.place.told():
+            console.print(line, soft_wrap=True)
 
 
 def _say(console: Console, what: str, lines: List[str]) -> None:

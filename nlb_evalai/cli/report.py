@@ -17,10 +17,11 @@ from nlb_evalai.cli._terminal import echo
 from nlb_evalai.competition.award.decide import AWARD_SCHEMA, changed_since
 from nlb_evalai.competition.award.rulebook import ranked
 from nlb_evalai.competition.award.standing import some_of
-from nlb_evalai.competition.report.render import write_report
+from nlb_evalai.competition.report.render import files_of, write_report
 from nlb_evalai.competition.report.view import make_view
 from nlb_evalai.competition.store import Store
 from nlb_evalai.errors import NOT_FIT, ToolError
+from nlb_evalai.outputs import spare_inputs
 
 
 @click.command()
@@ -60,6 +61,7 @@ def report(
     entries are left out; nothing holds an e-mail address. An award from other scores than those
     that the store has now is refused: then the command exits with 1.
     """
+    spare_inputs(files_of(out), [store_path, *([award_dir / "award.json"] if award_dir else [])])
     with Store(store_path, suite=suite.name if suite else None) as store:
         suite = suite_of_store(store, suite)
         decided = _award(award_dir, suite) if award_dir else None

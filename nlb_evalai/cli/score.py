@@ -33,6 +33,7 @@ from nlb_evalai.competition.batch.run import Runner, Tally, run_batch
 from nlb_evalai.competition.batch.sources import collect
 from nlb_evalai.competition.batch.task import FAILED, LASTING, Outcome
 from nlb_evalai.competition.store import Store
+from nlb_evalai.outputs import spare_inputs
 
 #: exit codes
 _SOME_LEFT, _INTERRUPTED = 3, 130
@@ -102,9 +103,12 @@ def score(
     found = collect(submissions, (phase, title), files)
     for warning in found.warnings:
         echo(f"warning: {warning}", err=True)
+    exports = [Path(place) for place in submissions]
+    given = [Path(source.location) for source in found.sources if source.location]
+    spare_inputs([store_path], [annotations, *exports, *given])
     runner: Runner
     if address:
-        runner = partial(run_cluster, address=address)
+        runner = partial(run_cluster, address=address, say=partial(echo, err=True))
     else:
         runner = partial(run_pool, workers=min(workers or _cores(), len(found.sources)))
     console = plain_console(stderr=True)

@@ -12,9 +12,13 @@ from evaluation_script.suites import Suite
 from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import print_json
 from nlb_evalai.errors import ToolError
+from nlb_evalai.outputs import spare_inputs
 from nlb_evalai.remote import log
+from nlb_evalai.remote.errors import LeftBehind
+from nlb_evalai.remote.policy import Policy
 from nlb_evalai.remote.service import Service, Settings, find_annotations, within_memory
-from nlb_evalai.remote.worker import Policy
+from nlb_evalai.remote.state import default_state
+from nlb_evalai.web.fetch import MAX_SECONDS
 from nlb_evalai.web.http import Timing, checked_api
 
 TOKEN_VARIABLE = "AUTH_TOKEN"
@@ -60,7 +64,8 @@ def _seconds(name: str, default: float, text: str) -> Any:
 @click.option(
     "--once",
     is_flag=True,
-    help="Handle what is in the queue and return; exit with 2 where EvalAI cannot be reached.",
+    help="Handle what is in the queue and return; exit with 2 where EvalAI cannot be reached, and "
+    "with 1 where a submission is left for want of truth, or could not be fetched or settled.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="With --once, print what was done as one JSON object."
@@ -69,9 +74,18 @@ def _seconds(name: str, default: float, text: str) -> Any:
     "--state",
     envvar="NLB_EVALAI_STATE",
     type=click.Path(file_okay=False, path_type=Path),
-    default="worker-state",
-    show_default=True,
+    default=default_state,
+    show_default="nlb-evalai/worker in the user's state folder",
     help="Folder for the record and for files in hand; all workers of this host share it.",
+)
+@click.option(
+    "--private-storage",
+    "private_hosts",
+    envvar="NLB_EVALAI_PRIVATE_STORAGE",
+    multiple=True,
+    metavar="HOST",
+    help="Fetch submissions from this host though it is at a private address; others are refused. "
+    "May be given more than once.",
 )
 @click.option(
     "--concurrency",
@@ -100,6 +114,7 @@ def _seconds(name: str, default: float, text: str) -> Any:
 @_seconds("--takeover", 7200, "How long one is left alone that another host's worker began.")
 @_seconds("--grace", 20, "Time to finish or hand back after SIGTERM.")
 @_seconds("--poll", 10, "Pause between looks at an empty queue.")
+@_seconds("--fetch-timeout", MAX_SECONDS, "Longest fetching of a submission.")
 @_seconds("--scoring-timeout", 2400, "Longest scoring of a submission.")
 @_seconds("--first-pause", 1, "Pause before the first repeat of a request; the next ones double.")
 @click.option(
@@ -126,14 +141,18 @@ def worker(
         raise click.UsageError("--json needs --once: a worker that goes on has no end to tell")
     token = _token(given["token_file"])
     log.set_up(given["log_json"], token)
+    truth = find_annotations(list(annotations), suite)
+    health_file = given["health_file"] or given["state"] / "health.json"
+    tokens = [given["token_file"]] if given["token_file"] else []
+    spare_inputs([health_file], [*truth.values(), *tokens])
     timing = Timing(first_pause_seconds=given["first_pause"])
     settings = Settings(
         api=checked_api(given["api"]),
         queue=given["queue"],
         token=token,
-        annotations=find_annotations(list(annotations), suite),
+        annotations=truth,
         state=given["state"],
-        health_file=given["health_file"] or given["state"] / "health.json",
+        health_file=health_file,
         policy=Policy(
             challenge=given["challenge"],
             max_bytes=int(given["max_size"] * 1e6),
@@ -141,6 +160,8 @@ def worker(
             takeover_seconds=given["takeover"],
             poll_seconds=given["poll"],
             fetch_timing=timing,
+            fetch_seconds=given["fetch_timeout"],
+            private_hosts=given["private_hosts"],
         ),
         timing=timing,
         once=given["once"],
@@ -152,16 +173,30 @@ def worker(
         log_json=given["log_json"],
         suite=suite,
     )
-    counts = Service(settings).run()
+    service = Service(settings)
+    counts = service.run()
     if as_json:
-        print_json({"phases": sorted(settings.annotations), "done": dict(counts)})
-        return
+        print_json(
+            {
+                "phases": sorted(settings.annotations),
+                "done": dict(counts),
+                "left": {str(number): why for number, why in sorted(service.left.items())},
+            }
+        )
     summary = ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
-    click.echo(f"worker ended: {summary or 'nothing to do'}")
+    if not as_json:
+        click.echo(f"worker ended: {summary or 'nothing to do'}")
+    if settings.once and service.left:
+        raise LeftBehind(service.left)
 
 
 def _token(path: Optional[Path]) -> str:
-    """The token; taken out of the environment, which every process started here would see."""
+    """The token; taken out of the environment, which every process started here would see.
+
+    The block that this process itself was started with cannot be changed, so a token from the
+    variable stays readable in ``/proc/PID/environ``, to this user and to root: ``--token-file`` is
+    for machines where that is too much.
+    """
     found = os.environ.pop(TOKEN_VARIABLE, "")
     if path is not None:
         try:

@@ -7,18 +7,28 @@ caller can look first whether it arrived.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping, Optional, Tuple
 from urllib.parse import urljoin
 
 import requests
 
-from nlb_evalai.remote.errors import BadAnswer, Refused, Unreachable, UpdateRefused
+from evaluation_script.text import printable
+from nlb_evalai.remote.errors import BadAnswer, Paused, Refused, Unreachable, UpdateRefused
 from nlb_evalai.web.http import FREELY, UNSEEN, Api, NoAnswer, Repeat, Timing
 
-FINAL_STATUSES = frozenset({"finished", "failed", "cancelled"})
+#: decided: nothing more happens to it
+FINAL_STATUSES = frozenset({"finished", "failed", "cancelled", "archived"})
+#: to be scored
+WAITING_STATUSES = frozenset({"submitted", "queued", "resuming"})
+#: in somebody's hands
 RUNNING = "running"
+RUNNING_STATUSES = frozenset({RUNNING, "partially_evaluated"})
+#: its file is not whole yet
+UPLOADING = "submitting"
 _MAX_REASON = 500
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,16 @@ class Submission:
     def is_final(self) -> bool:
         """Whether its state is decided."""
         return self.status in FINAL_STATUSES
+
+    @property
+    def is_running(self) -> bool:
+        """Whether somebody scores it."""
+        return self.status in RUNNING_STATUSES
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for somebody to score it."""
+        return self.status in WAITING_STATUSES
 
 
 class Client:
@@ -153,7 +173,10 @@ class Client:
         if response.status_code == 429 or response.status_code >= 500:
             raise Unreachable(f"{where}: HTTP {response.status_code}, after repeats")
         if response.status_code >= 300:
-            raise Refused(where, response.status_code, _said(response))
+            said = _said(response)
+            if re.search(r"submissions are (currently )?paused", said, re.IGNORECASE):
+                raise Paused(f"{where}: {said}")
+            raise Refused(where, response.status_code, said)
         try:
             return where, response.json()
         except ValueError:
@@ -162,15 +185,15 @@ class Client:
 
 
 def _said(response: requests.Response) -> str:
-    """What a refusal says, in one line."""
+    """What a refusal says, in one line; of a page, its text."""
     try:
         answer = response.json()
     except ValueError:
-        return ""
+        answer = re.sub(r"<(style|script|head)\b.*?</\1\s*>|<[^>]*>", " ", response.text[:10_000])
     if isinstance(answer, dict):
         answer = answer.get("error") or answer.get("detail") or answer
     text = answer if isinstance(answer, str) else json.dumps(answer)
-    return " ".join(text.split())[:_MAX_REASON]
+    return printable(" ".join(text.split()), _MAX_REASON)
 
 
 def _get(where: str, answer: Any, key: str) -> Any:
@@ -183,10 +206,12 @@ def _get(where: str, answer: Any, key: str) -> Any:
 
 def _number(where: str, body: Any, key: str) -> int:
     value = _get(where, body, key)
-    if isinstance(value, str) and value.isdigit():
-        return int(value)
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise _bad(where, f"{key} is {_kind(value)}, expected a number")
+    if not 0 <= value <= _LARGEST:
+        raise _bad(where, f"{key} is a number out of range, expected one of a database")
     return value
 
 

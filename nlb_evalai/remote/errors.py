@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from nlb_evalai.errors import ToolError
+from typing import Mapping
+
+from nlb_evalai.errors import ProblemsError, ToolError
 
 
 class RemoteError(ToolError):
@@ -11,6 +13,10 @@ class RemoteError(ToolError):
 
 class Unreachable(RemoteError):
     """No answer, a server error, or too many requests, after all repeats: try again later."""
+
+
+class Paused(Unreachable):
+    """The API says that the challenge, or the phase, is paused."""
 
 
 class BadAnswer(Unreachable):
@@ -46,6 +52,20 @@ class UpdateRefused(Refused):
     @property
     def of_the_result(self) -> bool:
         return self.status in (400, 413, 422)
+
+
+class LeftBehind(ProblemsError):
+    """A worker that was to work off the queue once had to leave submissions in it.
+
+    Parameters
+    ----------
+    why : mapping
+        Submission's number -> reason.
+    """
+
+    def __init__(self, why: Mapping[int, str]) -> None:
+        lines = [f"submission {number}: {reason}" for number, reason in sorted(why.items())]
+        super().__init__("what the queue held is not all settled, left:", lines, "submission")
 
 
 class HandBack(Exception):

@@ -19,7 +19,11 @@ def set_up(as_json: bool, secret: str = "") -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     for name in (LOGGER, "evaluation_script"):
-        logging.getLogger(name).setLevel(logging.INFO)
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        # Of its own, so that the scorer, which looks for one, adds no second way to stderr.
+        logger.handlers[:] = [handler]
+        logger.propagate = False
     # They would log addresses with their queries.
     for name in ("urllib3", "requests", "botocore", "boto3"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -22,6 +22,8 @@ from evaluation_script.suites import Suite
 from nlb_evalai.remote import log
 
 _LOOK_EVERY_SECONDS = 0.5
+#: for a process that has closed its end of the pipe
+_END_SECONDS = 10.0
 
 
 class Scorer:
@@ -78,7 +80,7 @@ class Scorer:
         try:
             outcome, settled = answers.recv()
         except EOFError:  # it died: of lack of memory, most likely
-            process.join()
+            process.join(_END_SECONDS)
             return failed(f"scoring ended unexpectedly (code {process.exitcode})"), False
         return outcome, settled
 

@@ -25,8 +25,10 @@ from nlb_evalai.remote.client import Client
 from nlb_evalai.remote.health import Health
 from nlb_evalai.remote.ledger import LEDGER, Ledger
 from nlb_evalai.remote.log import say
+from nlb_evalai.remote.policy import Policy, Shared
 from nlb_evalai.remote.scorer import Scorer
-from nlb_evalai.remote.worker import Loop, Policy, Shared, sweep
+from nlb_evalai.remote.state import sweep
+from nlb_evalai.remote.worker import Loop
 from nlb_evalai.truth.folder import truths_in
 from nlb_evalai.web.http import Timing
 
@@ -34,6 +36,8 @@ from nlb_evalai.web.http import Timing
 SCORING_MIB = 640
 #: Kept of the grace time for handing back.
 _LAST_SECONDS = 2.0
+#: a wait for the next request that is worth a word
+_LONG_TURN_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,11 @@ class Service:
             raise self._failures[0]
         return self._shared.counts
 
+    @property
+    def left(self) -> Dict[int, str]:
+        """Submissions that are not settled though nobody else has them, and why."""
+        return dict(self._shared.left)
+
     def _wind_up(self, threads: List[threading.Thread]) -> None:
         """Let the loops finish within the grace time, then have them hand back."""
         deadline = time.monotonic() + self._settings.grace_seconds
@@ -210,7 +219,10 @@ class Service:
 
         def pace() -> None:
             self._shared.health.beat(name, "asking")
-            time.sleep(self._ledger.turn(settings.requests_per_minute))
+            seconds = self._ledger.turn(settings.requests_per_minute)
+            if seconds > _LONG_TURN_SECONDS:
+                say(logging.INFO, "waiting for its turn to ask", seconds=round(seconds, 1))
+            self._shared.abort.wait(seconds)
 
         client = Client(
             settings.api, settings.queue, settings.token, pace=pace, timing=settings.timing

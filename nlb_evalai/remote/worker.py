@@ -11,63 +11,35 @@ import contextlib
 import logging
 import shutil
 import sqlite3
-import threading
 import time
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Set, Tuple
 
-from nlb_evalai.remote.client import RUNNING, Client, Message, Submission
+from evaluation_script.text import printable
+from nlb_evalai.remote.client import UPLOADING, Client, Message, Submission
 from nlb_evalai.remote.errors import (
     HandBack,
     LeaseLost,
+    Paused,
     Refused,
     RemoteError,
     Unreachable,
     UpdateRefused,
 )
-from nlb_evalai.remote.health import Health
-from nlb_evalai.remote.ledger import Ledger, Record
+from nlb_evalai.remote.ledger import Record
 from nlb_evalai.remote.log import say
-from nlb_evalai.remote.scorer import Scorer, failed
-from nlb_evalai.web.fetch import MAX_BYTES, FetchError, FileRefused, disk_trouble, fetch
-from nlb_evalai.web.http import Timing, without_query
+from nlb_evalai.remote.policy import Shared
+from nlb_evalai.remote.scorer import failed
+from nlb_evalai.web.fetch import (
+    FetchError,
+    FileRefused,
+    NotReached,
+    disk_trouble,
+    fetch,
+)
+from nlb_evalai.web.http import without_query
 
 _MAX_PAUSE_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How a worker treats submissions.
-
-    ``takeover_seconds``: a submission found running, begun by nobody in this host's record, may
-    be in another host's hands for so long. ``max_tries`` counts those that the submission may
-    have spoiled. ``challenge``: messages of another one are left alone.
-    """
-
-    challenge: Optional[int] = None
-    max_bytes: int = MAX_BYTES
-    max_tries: int = 3
-    takeover_seconds: float = 7200.0
-    poll_seconds: float = 10.0
-    fetch_timing: Timing = field(default_factory=Timing)
-
-
-@dataclass
-class Shared:
-    """What the loops of one worker process have in common."""
-
-    policy: Policy
-    annotations: Mapping[str, Path]
-    ledger: Ledger
-    scorer: Scorer
-    health: Health
-    work: Path
-    stop: threading.Event = field(default_factory=threading.Event)
-    #: grace is over: give up what is in hand
-    abort: threading.Event = field(default_factory=threading.Event)
-    counts: Counter = field(default_factory=Counter)
 
 
 class Loop:
@@ -97,7 +69,8 @@ class Loop:
         Refused
             If the very first request is: the token or the queue is wrong.
         RemoteError
-            With ``once``, if there is no word from the queue, after the client's repeats.
+            With ``once``, if there is no word from the queue, after the client's repeats, or the
+            challenge is paused.
         """
         answered, pause = False, 1.0
         left: Set[int] = set()
@@ -109,7 +82,8 @@ class Loop:
             except (Unreachable, Refused) as error:
                 if once or (isinstance(error, Refused) and not answered):
                     raise
-                say(logging.WARNING, "no word from the queue", trouble=str(error))
+                event = "paused" if isinstance(error, Paused) else "no word from the queue"
+                say(logging.WARNING, event, trouble=str(error), seconds=pause)
                 self._count("trouble")
                 self._rest(pause)
                 pause = min(2 * pause, _MAX_PAUSE_SECONDS)
@@ -134,7 +108,10 @@ class Loop:
         """Whether the message's submission came to its end; what failed is logged."""
         number = message.submission
         try:
-            return self._handle(message)
+            settled = self._handle(message)
+            if settled:
+                self._shared.left.pop(number, None)
+            return settled
         except HandBack:
             say(logging.WARNING, "handed back", number)
             self._count("handed back")
@@ -142,14 +119,14 @@ class Loop:
             say(logging.WARNING, "taken over by another worker", number)
         except RemoteError as error:
             say(logging.WARNING, "left for later", number, trouble=str(error))
-            self._count("trouble")
+            self._leave(number, str(error), "trouble")
         except (OSError, sqlite3.Error) as error:
             say(logging.ERROR, "left for later", number, trouble=repr(error))
-            self._count("trouble")
+            self._leave(number, repr(error), "trouble")
             self._rest(1.0)
-        except Exception:  # the next submission may fare better
+        except Exception as error:  # the next submission may fare better
             logging.getLogger(__package__).exception("fault while handling %d", number)
-            self._count("trouble")
+            self._leave(number, repr(error), "trouble")
             self._rest(1.0)
         return False
 
@@ -181,7 +158,12 @@ class Loop:
             say(logging.INFO, "already " + submission.status, submission.pk)
             self._count("already settled")
             return self._delete(held)
-        if submission.status == RUNNING and not record.ours:
+        if not (submission.is_running or submission.is_waiting):
+            what = "still uploaded" if submission.status == UPLOADING else "of unknown status"
+            say(logging.WARNING, what, submission.pk, status=submission.status)
+            self._leave(submission.pk, f"its status is {printable(submission.status)}")
+            return False
+        if submission.is_running and not record.ours:
             if record.running_seconds < self._policy.takeover_seconds:
                 self._ledger.note_running(submission.pk, self.name)
                 say(logging.INFO, "running elsewhere", submission.pk)
@@ -222,23 +204,34 @@ class Loop:
         annotation = self._shared.annotations.get(codename)
         if annotation is None:
             say(logging.ERROR, "no annotations for its phase", submission.pk, phase=codename)
+            self._leave(
+                submission.pk,
+                f"no annotations for phase {printable(codename)}: give them with --annotations",
+                "left for want of truth",
+            )
             return None
         started = time.monotonic()
         self._ledger.begin_try(submission.pk, self.name)
         held.trying = True
-        if submission.status != RUNNING:  # a second time would reset its start
+        if not submission.is_running:  # a second time would reset its start
             try:
                 self._client.mark_running(message.challenge, submission.pk)
             except Refused as error:  # the final update decides
                 say(logging.ERROR, "not marked as running", submission.pk, trouble=str(error))
         say(logging.INFO, "scoring", submission.pk, phase=codename, tries=tries + 1)
-        outcome, settled = self._score(held, submission, annotation, codename)
+        try:
+            outcome, settled = self._score(held, submission, annotation, codename)
+        except NotReached as error:  # nobody's try: the file had no part in it
+            say(logging.ERROR, "not fetched", submission.pk, trouble=str(error))
+            self._leave(submission.pk, str(error), "not fetched")
+            return None
         held.trying = False
         seconds = round(time.monotonic() - started, 2)
         if not settled:
             self._ledger.note_trouble(submission.pk, self.name, outcome["stderr"])
             say(logging.WARNING, "a try failed", submission.pk, trouble=outcome["stderr"])
             if tries + 1 < self._policy.max_tries:
+                self._leave(submission.pk, outcome["stderr"])
                 return None
             outcome = failed(_gave_up(tries + 1, outcome["stderr"]))
         say(logging.INFO, "scored", submission.pk, seconds=seconds)
@@ -259,6 +252,8 @@ class Loop:
                 max_bytes=self._policy.max_bytes,
                 beat=lambda: held.beat("fetching"),
                 timing=self._policy.fetch_timing,
+                private_hosts=self._policy.private_hosts,
+                max_seconds=self._policy.fetch_seconds,
             )
             say(
                 logging.INFO,
@@ -270,6 +265,8 @@ class Loop:
             return self._shared.scorer.score(
                 annotation, path, codename, lambda: held.beat("scoring")
             )
+        except NotReached:
+            raise
         except FetchError as error:
             return failed(str(error), type(error).__name__), isinstance(error, FileRefused)
         except OSError as error:
@@ -292,12 +289,22 @@ class Loop:
         try:
             sent = self._send(held, outcome)
         except UpdateRefused as error:
-            say(logging.ERROR, "result refused", message.submission, trouble=str(error))
+            say(
+                logging.ERROR,
+                "result refused",
+                message.submission,
+                why=error.reason or "EvalAI gave no reason",
+                http=error.status,
+                result=outcome["result"],
+            )
             self._count("refused")
             try:
                 if not error.of_the_result:
                     raise
-                sent = self._send(held, failed(f"EvalAI refused the result: {error.reason}"))
+                outcome = failed(
+                    f"EvalAI refused the result: {error.reason or 'it gave no reason'}"
+                )
+                sent = self._send(held, outcome)
             except UpdateRefused:
                 # The host has to mend something; the outcome is kept, to be sent then.
                 held.rest_seconds = self._policy.takeover_seconds
@@ -350,6 +357,12 @@ class Loop:
     def _count(self, what: str) -> None:
         self._shared.counts[what] += 1
 
+    def _leave(self, submission: int, why: str, count: str = "") -> None:
+        """Note that a submission is not settled, though nobody else has it."""
+        if count and self._shared.left.get(submission) != why:
+            self._count(count)
+        self._shared.left[submission] = why
+
 
 class _Held:
     """A submission in hand: its lease is renewed with each beat."""
@@ -384,13 +397,3 @@ class _Held:
 def _gave_up(tries: int, trouble: str) -> str:
     why = trouble or "the server ended while it was scored"
     return f"could not be scored in {tries} tries; the last one: {why}"
-
-
-def sweep(work: Path, ledger: Ledger) -> None:
-    """Remove files that workers which were killed left behind."""
-    if not work.is_dir():
-        return
-    held = {str(number) for number in ledger.held()}
-    for folder in work.iterdir():
-        if folder.name not in held:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
@@ -144,7 +145,7 @@ def build_annotations(
     progress = progress or StepProgress()
     selection = Selection.of_phase(suite.phase(phase))
     result = Result([], [])
-    with written_whole(out) as file:
+    with written_whole(out, chain.from_iterable(sources.values())) as file:
         digests = {}
         for dataset in _in_order(suite, sources):
             recording = _load(dataset, sources, progress)
@@ -213,7 +214,7 @@ def write_trials(
     progress = progress or StepProgress()
     selection = Selection.of_phase(suite.phase(phase))
     result = Result([], [])
-    with written_whole(out) as file:
+    with written_whole(out, chain.from_iterable(sources.values())) as file:
         digests = {}
         for dataset in _in_order(suite, sources):
             recording = _load(dataset, sources, progress)

@@ -19,6 +19,7 @@ from evaluation_script.files import file_sha256
 from evaluation_script.storage import Pointer, StorageError
 from evaluation_script.suites import DEFAULT, Suite, SuiteError, find
 from nlb_evalai.errors import ToolError
+from nlb_evalai.outputs import spare_inputs
 
 Progress = Callable[[int], None]
 
@@ -79,6 +80,8 @@ def publish(
         If the file is no truth of the phase, the store fails or refuses, what it gives back
         differs, or anyone could read the object.
     """
+    pointer_path = pointer_path or truth.with_suffix(".yaml")
+    spare_inputs([pointer_path], [truth])
     phase = _phase_of(truth, phase, suite)
     size, digest = truth.stat().st_size, file_sha256(truth)
     if destination.endswith("/"):
@@ -102,7 +105,7 @@ def publish(
         raise PublishError(error.detail) from None
     except storage.faults() as error:
         raise PublishError(f"{pointer.location}: {storage.explain(error)}") from None
-    return _write_pointer(pointer, pointer_path or truth.with_suffix(".yaml"))
+    return _write_pointer(pointer, pointer_path)
 
 
 def _phase_of(truth: Path, phase: Optional[str], suite: Optional[Suite]) -> str:

@@ -11,7 +11,18 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    Any,
+    BinaryIO,
+    Callable,
+    Collection,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+)
 from urllib.parse import urlsplit
 
 import requests
@@ -20,10 +31,13 @@ from requests.exceptions import InvalidSchema, TooManyRedirects
 from evaluation_script import storage
 from evaluation_script.files import is_disk_full
 from nlb_evalai.errors import ToolError
+from nlb_evalai.web.addresses import PrivateAddress, PublicAdapter
 from nlb_evalai.web.http import Bearer, Timing, open_session, reason, without_query
 
 #: the largest submission taken, unless told otherwise
 MAX_BYTES = 2_000_000_000
+#: the longest that a transfer may take: a server that drips must not hold its caller for ever
+MAX_SECONDS = 3600.0
 _PIECE_BYTES = 1 << 16
 _REDIRECTED: Mapping[type, str] = {
     InvalidSchema: "it was redirected to an address that is not one of http or https",
@@ -40,6 +54,10 @@ class FetchError(ToolError):
 
 class FileRefused(FetchError):
     """A submitted file will not be taken, now or later."""
+
+
+class NotReached(FetchError):
+    """The storage gave no answer, or failed: its fault or the network's, not the file's."""
 
 
 def disk_trouble(error: OSError) -> FetchError:
@@ -157,6 +175,8 @@ def fetch(
     max_bytes: int,
     beat: Callable[[], None] = lambda: None,
     timing: Optional[Timing] = None,
+    private_hosts: Optional[Collection[str]] = None,
+    max_seconds: float = MAX_SECONDS,
 ) -> int:
     """Stream a file to disk; no credentials go with the request.
 
@@ -173,6 +193,11 @@ def fetch(
     timing : Timing, optional
         Time-outs, how many tries in a row may bring nothing, and the pause before the second,
         which doubles with each of them.
+    private_hosts : collection of str, optional
+        Where a stranger gives the address: hosts that alone it may lead to, itself or by a
+        redirect, if they are at a private address. Left out, it may lead anywhere.
+    max_seconds : float
+        For all tries together.
 
     Returns
     -------
@@ -183,17 +208,33 @@ def fetch(
     ------
     FileRefused
         If the file is too large, or the disk is full.
+    NotReached
+        If the storage gives no answer, fails, takes too long, or is at a private address.
     FetchError
-        If it cannot be had now.
+        If the storage says that it cannot be had.
     """
     if not is_web(url):
         raise FetchError(f"the submitted file has no web address: {without_query(url)!r}")
-    transfer = Transfer(url, max_bytes, beat=lambda done: beat(), timing=timing)
+    deadline = time.monotonic() + max_seconds
+
+    def watched(done: int) -> None:
+        beat()
+        if time.monotonic() > deadline:
+            raise NotReached(f"the submitted file was not there after {max_seconds:.0f} s")
+
+    transfer = Transfer(url, max_bytes, beat=watched, timing=timing, private_hosts=private_hosts)
     with path.open("wb") as file:
         try:
             transfer.run(file)
         except Unfinished as error:
-            raise FetchError(f"the submitted file could not be fetched: {error}") from None
+            kind = FetchError if error.refused else NotReached
+            raise kind(f"the submitted file could not be fetched: {error}") from None
+        except PrivateAddress as error:
+            raise NotReached(
+                f"the submitted file could not be fetched: {error}, where no submission may lead; "
+                "if it is your own storage, run the worker with --private-storage "
+                f"{error.host}"
+            ) from None
         except OSError as error:
             raise disk_trouble(error) from None
         return file.tell()
@@ -208,7 +249,14 @@ def is_web(url: str) -> bool:
 
 
 class Unfinished(Exception):
-    """A transfer ended before the file was whole; the text says why, in words."""
+    """A transfer ended before the file was whole; the text says why, in words.
+
+    ``refused``: the server answered that it will not give the file; else nobody gave it.
+    """
+
+    def __init__(self, why: str, *, refused: bool = False) -> None:
+        super().__init__(why)
+        self.refused = refused
 
 
 class Transfer:
@@ -223,6 +271,8 @@ class Transfer:
     beat : callable
         Called for each piece with the bytes that are there; what it raises ends the transfer.
     timing : Timing, optional
+        As for :func:`fetch`.
+    private_hosts : collection of str, optional
         As for :func:`fetch`.
     etag : str, optional
         What the server called the content that is in the file already: it goes on from there if
@@ -239,6 +289,7 @@ class Transfer:
         *,
         beat: Callable[[int], None] = lambda done: None,
         timing: Optional[Timing] = None,
+        private_hosts: Optional[Collection[str]] = None,
         etag: Optional[str] = None,
         began: Callable[[Optional[str]], None] = lambda etag: None,
     ) -> None:
@@ -246,6 +297,7 @@ class Transfer:
         self._max_bytes = max_bytes
         self._beat = beat
         self._timing = timing or Timing()
+        self._private_hosts = private_hosts
         self._etag = etag
         self._began = began
 
@@ -264,6 +316,9 @@ class Transfer:
         barren = 0
         with open_session(Bearer()) as session:
             session.headers["Accept-Encoding"] = "identity"
+            if self._private_hosts is not None:
+                for scheme in ("http://", "https://"):
+                    session.mount(scheme, PublicAdapter(self._private_hosts))
             while True:
                 before = file.tell()
                 try:
@@ -271,9 +326,10 @@ class Transfer:
                         return
                     trouble = "it was cut off"
                 except (InvalidSchema, TooManyRedirects) as error:
-                    raise Unfinished(_REDIRECTED[type(error)]) from None
+                    raise Unfinished(_REDIRECTED[type(error)], refused=True) from None
                 except requests.RequestException as error:
-                    trouble = reason(error)
+                    own_words = isinstance(error, requests.HTTPError)  # of _judge
+                    trouble = str(error) if own_words else reason(error)
                 barren = 0 if file.tell() > before else barren + 1
                 if barren >= self._timing.repeats:
                     raise Unfinished(trouble)
@@ -312,11 +368,11 @@ class Transfer:
                 return
         if status == 416 or status == 206:
             self._restart(file)
-            raise requests.ConnectionError("the range does not fit")
+            raise requests.HTTPError("the range does not fit")
         if status == 429 or status >= 500:
             raise requests.HTTPError(f"HTTP {status}")
         if status != 200:
-            raise Unfinished(f"HTTP {status}")
+            raise Unfinished(f"HTTP {status}", refused=True)
         etag = response.headers.get("ETag")
         # a weak one is no comparison byte by byte
         self._restart(file, None if etag and etag.startswith("W/") else etag)
@@ -338,4 +394,4 @@ def _too_large(total: Optional[int], max_bytes: int) -> FileRefused:
 def _total_bytes(response: requests.Response, position: int) -> Optional[int]:
     headers: Mapping[str, str] = response.headers
     length = headers.get("Content-Length", "")
-    return position + int(length) if length.isdigit() else None
+    return position + int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None

@@ -19,6 +19,8 @@ from tests.nlb_evalai.conftest import BOARDS
 from tests.nlb_evalai.remote.conftest import tiny  # noqa: F401
 from tests.nlb_evalai.remote.standin import QUEUE, TOKEN, StandIn
 
+#: the stand-in's storage is on this machine
+_LOCAL = ("--private-storage", "localhost")
 FULL = pytest.mark.skipif(
     os.environ.get("NLB_REMOTE_FULL") != "1", reason="installs from the network; make test-remote"
 )
@@ -119,7 +121,7 @@ def test_the_workers_steps_replayed_work_off_a_queue(tmp_path: Path, tiny):  # n
             "QUEUE_NAME": QUEUE,
         }
         subprocess.run(
-            [*replay.entry, "--annotations", str(tiny.annotations), "--once"],
+            [*replay.entry, "--annotations", str(tiny.annotations), "--once", *_LOCAL],
             env=environment,
             cwd=tmp_path / "app",
             check=True,

@@ -32,14 +32,16 @@ from nlb_evalai.challenge.evalai.scored import in_package, suite_file
 from nlb_evalai.challenge.evalai.seal import edited
 from nlb_evalai.challenge.head import head_of, read_head
 from nlb_evalai.errors import ProblemsError, ToolError
+from nlb_evalai.outputs import spare_inputs
 from nlb_evalai.sample.files import ORIGIN, is_sample, write_sample
-from nlb_evalai.truth.folder import POINTER_SUFFIXES, find_truth
+from nlb_evalai.truth.folder import HDF5_SUFFIXES, POINTER_SUFFIXES, find_truth
 
 #: The oldest time a zip can hold: a bundle does not depend on when it was built.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _UNIX, _REGULAR_0644 = 3, 0o100644
 #: These hold compressed data; deflating them again takes time and saves nothing.
 _STORED = (".h5", ".hdf5", ".png", ".jpg", ".jpeg", ".zip")
+_OF_TRUTH = (*HDF5_SUFFIXES, *POINTER_SUFFIXES)
 _NOT_WRITTEN = "no bundle was written,"
 _PACKAGE = Path(evaluation_script.__file__).parent
 _NO_HEAD = (
@@ -133,6 +135,10 @@ def build_bundle(
             codenames = [phase.codename for phase in suite.phases]
             write_sample(scratch, suite, phases=codenames, models=())
             annotations = Path(scratch) / "annotations"
+        truths = [path for path in annotations.iterdir() if path.suffix in _OF_TRUTH]
+        scripts = (root / "evaluation_script").rglob("*")
+        named = [root / CONFIG_NAME, *(root / name for name in challenge.files)]
+        spare_inputs([out, _partial(out)], [*truths, *scripts, *named])
         sources, problems = _sources(root, challenge, annotations)
         origins = {}
         for phase in challenge.phases:
@@ -182,8 +188,11 @@ def _sources(
             codename = truth[name].codename
             found = find_truth(annotations, parts.stem, pointer=challenge.remote)
             if found is None:
+                inside = annotations / "annotations"
+                below = find_truth(inside, parts.stem, pointer=challenge.remote)
                 problems.append(
                     f"{annotations / parts.name}: the ground truth of phase {codename} is missing"
+                    + (f"; found {below}: give {inside} as the folder" if below else "")
                 )
             else:
                 # What a worker of the host's own reads, EvalAI must not get.
@@ -260,6 +269,10 @@ def script_zip(folder: Path, more: Optional[Mapping[str, Path]] = None) -> bytes
     return buffer.getvalue()
 
 
+def _partial(out: Path) -> Path:
+    return out.with_name(out.name + ".partial")
+
+
 def _write(
     out: Path,
     challenge: Challenge,
@@ -268,7 +281,7 @@ def _write(
     origins: Dict[str, str],
     suite: Suite,
 ) -> BuiltBundle:
-    part = out.with_name(out.name + ".partial")
+    part = _partial(out)
     names = sorted([*sources, challenge.evaluation_script])
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -6,48 +6,29 @@ duplicates it.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 from urllib.parse import urljoin
 
 import requests
 
 from evaluation_script.suites import Suite
 from evaluation_script.text import printable
+from nlb_evalai.challenge.evalai.answers import TOKEN_VARIABLE, explained, lines_of
 from nlb_evalai.challenge.evalai.rules.finding import Finding, errors_of
 from nlb_evalai.challenge.evalai.rules.run import BundleCheckError, check_bundle
 from nlb_evalai.errors import NOT_FIT, ToolError
 from nlb_evalai.web.http import UNSEEN, Api, NoAnswer, Repeat, Timing
 
-TOKEN_VARIABLE = "AUTH_TOKEN"
 _TEAM = "api/challenges/challenge/challenge_host_team/{team}/"
 _VALIDATE = _TEAM + "validate_challenge_config/"
 _CREATE = _TEAM + "create_or_update_github_challenge/"
-_MAX_LINES = 100
-
-_HELP = {
-    400: "EvalAI refuses the bundle; mend what it names, then push again",
-    401: f"the token in {TOKEN_VARIABLE} is not valid or has expired: take a new one from your "
-    "EvalAI profile",
-    403: "this token's user is no host of that host team, or of the challenge that this "
-    "repository created: use a host's token, or have yourself added to the team",
-    404: "there is no such host team, or no such API: check --host-team and --api",
-    413: "the bundle is too large for this server: keep the truth on private storage "
-    "(`annotations publish`) and run workers of your own, or ask EvalAI's staff",
-    429: "EvalAI throttles: too many requests, and again after waiting; push again later",
-}
-_BARE_500 = (
-    "EvalAI gave no reason (HTTP 500). Likeliest causes, since the bundle passed the checks here:",
-    "  - the host team does not exist, or the token's user is not in it: check --host-team",
-    "  - the update changes what a live challenge may not: run `bundle check NEW --diff OLD`",
-    "  - the challenge was created from another repository: --repository must be the first one's",
-    "  - a fault of the server: try again, then write to EvalAI's staff with the time of this push",
-)
+_CHALLENGES = "api/challenges/challenge_host_team/{team}/challenge"
+_MAX_PAGES = 10
 
 
 class PushError(ToolError):
@@ -60,6 +41,33 @@ TIMING = Timing(answer_seconds=300.0, repeats=4, first_pause_seconds=2.0)
 _VALIDATION = Repeat((429, 502, 503, 504), arrived=True)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the challenge is on EvalAI, and how it stands; ``pk`` is None where nobody could say.
+
+    ``remote``: its queue's name, where workers of the host's own score.
+    """
+
+    address: str
+    pk: Optional[int] = None
+    approved: bool = True
+    paused: bool = False
+    remote: str = ""
+
+    def told(self) -> List[str]:
+        """What the host must know, the address last."""
+        lines = []
+        if self.remote:
+            lines.append(
+                f"For `nlb-evalai worker`: --challenge {self.pk} --queue {printable(self.remote)}"
+            )
+        if not self.approved:
+            lines.append("EvalAI's staff have not approved it yet: ask for that on its page.")
+        if self.paused:
+            lines.append("Submissions are paused: nobody can submit until you resume them there.")
+        return [*lines, f"Look at it: {self.address}"]
+
+
 @dataclass
 class Pushed:
     """What became of a push: EvalAI's answers, line by line."""
@@ -67,6 +75,7 @@ class Pushed:
     warnings: List[Finding] = field(default_factory=list)
     validated: List[str] = field(default_factory=list)
     created: Optional[List[str]] = None
+    place: Optional[Place] = None
 
 
 def push(
@@ -108,24 +117,28 @@ def push(
     Raises
     ------
     BundleCheckError
-        If the bundle breaks a rule, or holds the embedded sample's truth. Nothing is sent.
+        If the bundle breaks a rule. Nothing is sent.
     PushError
-        If EvalAI refuses, or cannot be reached.
+        If the bundle holds the embedded sample's truth, which is not sent; or if EvalAI refuses, or
+        cannot be reached.
     ToolError
         If ``api`` is no address, or one that the token would travel to unencrypted.
     """
     with closing(_Server(api, host_team, repository, token, timing or TIMING)) as server:
         progress("check here")
         findings = check_bundle(bundle, live, suite)
-        stops = errors_of(findings) + [one for one in findings if one.code == "sample-truth"]
-        if stops:
-            raise BundleCheckError(bundle, stops)
+        if errors_of(findings):
+            raise BundleCheckError(bundle, errors_of(findings))
+        sample = [str(one) for one in findings if one.code == "sample-truth"]
+        if sample:
+            raise PushError("\n  ".join([f"{bundle}: is not sent to EvalAI:", *sample]))
         pushed = Pushed(warnings=findings)
         progress("validate there")
         pushed.validated = server.validate(bundle)
         if not validate_only:
             progress("create or update")
             pushed.created = server.create_or_update(bundle)
+            pushed.place = server.place()
     return pushed
 
 
@@ -175,25 +188,47 @@ class _Server:
         message = "\n".join([self._mask(url) + ":", *self._refusal(response, lines)])
         raise PushError(message, exit_code=NOT_FIT if response.status_code == 400 else None)
 
+    def place(self) -> Place:
+        """Where the challenge is now; a push that succeeded does not fail for want of that."""
+        path = _CHALLENGES.format(team=self._team)
+        for page in range(1, _MAX_PAGES + 1):
+            try:
+                answer = self._api.send("GET", f"{path}?page={page}", _VALIDATION).json()
+                challenges = list(answer["results"])
+                mine = [one for one in challenges if one["github_repository"] == self._repository]
+                if mine:
+                    return self._place(mine[0])
+                if not answer["next"]:
+                    break
+            except (NoAnswer, ValueError, KeyError, TypeError):
+                break
+        return Place(urljoin(self._api.address, "web/hosted-challenges"))
+
+    def _place(self, challenge: Mapping[str, Any]) -> Place:
+        pk = int(challenge["id"])
+        return Place(
+            urljoin(self._api.address, f"web/challenges/challenge-page/{pk}/overview"),
+            pk,
+            challenge.get("approved_by_admin") is not False,
+            challenge.get("is_submission_paused") is True,
+            str(challenge.get("queue")) if challenge.get("remote_evaluation") is True else "",
+        )
+
     def _refusal(self, response: requests.Response, lines: List[str]) -> List[str]:
         status = response.status_code
-        said = [f"  EvalAI: {line}" for line in lines]
         if 300 <= status < 400:
-            target = self._mask(response.headers.get("Location", "nowhere"))
+            target = self._mask(printable(response.headers.get("Location", "nowhere")))
             return [f"HTTP {status}: the server points to {target}: give that address as --api"]
-        if status == 500 and not lines:
-            return list(_BARE_500)
-        if status >= 500:
-            return [f"HTTP {status}: the server failed; try again later", *said]
-        return [f"HTTP {status}: {_HELP.get(status, 'EvalAI refuses')}", *said]
+        return explained(status, lines)
 
     def _lost(self, url: str, why: str, repeat: bool) -> str:
         text = f"{self._mask(url)}: {why}"
         if repeat:
             return f"{text}, and again when tried again; nothing was changed on EvalAI"
         return (
-            f"{text}; EvalAI may have taken the bundle all the same: look at the challenge there, "
-            "then push again (the same repository updates, it does not create a second challenge)"
+            f"{text}; EvalAI may have taken the bundle all the same: look at the challenge there "
+            f"({urljoin(self._api.address, 'web/hosted-challenges')}), then push again (the same "
+            "repository updates, it does not create a second challenge)"
         )
 
     def _lines(self, response: requests.Response) -> List[str]:
@@ -207,29 +242,10 @@ class _Server:
                     "check --api"
                 ) from None
             return []
-        return [self._mask(line) for line in _texts(answer)][:_MAX_LINES]
+        return [self._mask(line) for line in lines_of(answer)]
 
     def _mask(self, text: str) -> str:
         return text.replace(self._token, "***")
-
-
-def _texts(answer: Any) -> Iterator[str]:
-    """The messages of an answer: under Success, error or detail, as text, lists or by field."""
-    if isinstance(answer, dict):
-        for key, value in answer.items():
-            prefix = (
-                "" if key in ("Success", "success", "error", "detail") else f"{printable(key)}: "
-            )
-            for text in _texts(value):
-                yield prefix + text
-    elif isinstance(answer, list):
-        for item in answer:
-            yield from _texts(item)
-    else:
-        text = answer if isinstance(answer, str) else json.dumps(answer)
-        for line in text.splitlines():
-            if line.strip():
-                yield printable(line.strip())
 
 
 class _Form:

@@ -8,6 +8,7 @@ The store stays with this process: workers send scores back and write nothing.
 from __future__ import annotations
 
 import itertools
+import time
 from typing import Any, Callable, Dict, Iterable, Iterator
 
 from nlb_evalai.competition.batch.pool import crashed
@@ -17,6 +18,9 @@ from nlb_evalai.errors import ToolError
 #: tasks handed out per worker thread: enough to keep them busy, few enough for the scheduler
 _AHEAD = 4
 _CONNECT_SECONDS = 15
+#: how long a cluster may be without a single worker
+_WORKERS_SECONDS = 120.0
+_LOOK_SECONDS = 0.05
 
 
 class ClusterError(ToolError):
@@ -24,17 +28,21 @@ class ClusterError(ToolError):
 
 
 def run_cluster(
-    tasks: Iterable[Task], address: str, work: Callable[[Task], Outcome] = score_task
+    tasks: Iterable[Task],
+    address: str,
+    work: Callable[[Task], Outcome] = score_task,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Outcome]:
     """Outcomes as they come from the cluster at ``address``.
 
     What a dying worker had is done again elsewhere (dask's own retry); a task under which
-    several workers die becomes a failure.
+    several workers die becomes a failure. A wait for workers is told to ``say``.
 
     Raises
     ------
     ClusterError
-        If dask is not installed, or nobody answers at the address.
+        If dask is not installed, nobody answers at the address, or the cluster is without a worker
+        for two minutes.
     """
     try:
         from distributed import Client, as_completed
@@ -47,8 +55,7 @@ def run_cluster(
     except (OSError, ValueError) as error:
         raise ClusterError(f"--dask {address}: no cluster answers there ({error})") from None
     with client:
-        if not client.scheduler_info().get("workers"):
-            client.wait_for_workers(1)
+        _Watch(client, address, say).wait()
         source = iter(tasks)
         handed: Dict[Any, Task] = {}
 
@@ -62,11 +69,58 @@ def run_cluster(
 
         ahead = _AHEAD * max(1, sum(client.nthreads().values()))
         queue = as_completed(more(ahead), loop=client.loop)
-        for future in queue:
+        for future in _as_they_come(queue, _Watch(client, address, say)):
             task = handed.pop(future.key)
             yield _outcome(future, task)
             future.release()
             queue.update(more(1))
+
+
+class _Watch:
+    """Looks whether a cluster has workers, and gives up when it has had none for long."""
+
+    def __init__(self, client: Any, address: str, say: Callable[[str], None]) -> None:
+        self._client = client
+        self._address = address
+        self._say = say
+        self._alone_since = 0.0
+        self._look_at = 0.0
+
+    def look(self) -> bool:
+        """Whether there is a worker; asked of the scheduler once a second at most."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return not self._alone_since
+        self._look_at = now + 1.0
+        if self._client.status != "running" or self._client.scheduler_info().get("workers"):
+            self._alone_since = 0.0
+            return True
+        if not self._alone_since:
+            self._alone_since = now
+            self._say(
+                f"{self._address}: the cluster has no worker; waiting for one, "
+                f"{_WORKERS_SECONDS:.0f} s at most"
+            )
+        if now - self._alone_since >= _WORKERS_SECONDS:
+            raise ClusterError(
+                f"--dask {self._address}: no worker within {_WORKERS_SECONDS:.0f} s; what is "
+                "scored is kept: start workers, then run the same command again"
+            )
+        return False
+
+    def wait(self) -> None:
+        """Return when there is a worker."""
+        while not self.look():
+            time.sleep(_LOOK_SECONDS)
+
+
+def _as_they_come(queue: Any, watch: _Watch) -> Iterator[Any]:
+    """The futures of an ``as_completed`` that may grow, while somebody works on them."""
+    while not queue.is_empty():
+        while not queue.has_ready():
+            time.sleep(_LOOK_SECONDS)
+            watch.look()
+        yield next(queue)
 
 
 def _outcome(future: Any, task: Task) -> Outcome:

@@ -186,17 +186,20 @@ def _plus_minus(found: Optional[Cell], decimals: int) -> str:
     return f"{found.value:.{decimals}f}{error}"
 
 
+def files_of(out: Path) -> List[Path]:
+    """The files of a report whose page is ``out``: the page, then the tables beside it."""
+    return [out, *(out.with_name(f"leaderboard.{kind}") for kind in ("csv", "json", "md"))]
+
+
 def write_report(view: View, out: Path) -> List[Path]:
     """Write the page and, beside it, leaderboard.csv, .json and .md; returns their paths."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    texts = {
-        out: page(view),
-        out.with_name("leaderboard.csv"): leaderboard_csv(view),
-        out.with_name("leaderboard.json"): json.dumps(
-            leaderboard_json(view), indent=2, ensure_ascii=False, allow_nan=False
-        ),
-        out.with_name("leaderboard.md"): leaderboard_markdown(view),
-    }
-    for path, text in texts.items():
+    texts = [
+        page(view),
+        leaderboard_csv(view),
+        json.dumps(leaderboard_json(view), indent=2, ensure_ascii=False, allow_nan=False),
+        leaderboard_markdown(view),
+    ]
+    for path, text in zip(files_of(out), texts):
         path.write_text(text, encoding="utf-8")
-    return list(texts)
+    return files_of(out)

@@ -6,6 +6,7 @@ import os
 import signal
 from functools import partial
 from pathlib import Path
+from typing import List
 
 import pytest
 
@@ -53,3 +54,18 @@ def test_an_address_where_nobody_answers_is_said(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("nlb_evalai.competition.batch.cluster._CONNECT_SECONDS", 1)
     with pytest.raises(ClusterError, match="no cluster answers there"):
         list(run_cluster([], "tcp://127.0.0.1:9"))
+
+
+def test_a_cluster_without_workers_is_waited_for_with_a_word_and_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("nlb_evalai.competition.batch.cluster._WORKERS_SECONDS", 0.5)
+    said: List[str] = []
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(ClusterError, match="no worker within 0 s; what is scored is kept"),
+    ):
+        list(run_cluster([], cluster.scheduler_address, say=said.append))
+    (line,) = said
+    assert "the cluster has no worker; waiting for one" in line

@@ -64,7 +64,8 @@ class Worker:
         }
         command = [sys.executable, "-m", "nlb_evalai", "worker", "--log-json"]
         command += ["--annotations", str(tiny.annotations), "--poll", "0.2"]
-        command += ["--requests-per-minute", "100000", "--first-pause", "0.02", *options]
+        command += ["--requests-per-minute", "100000", "--first-pause", "0.02"]
+        command += ["--private-storage", "localhost", *options]
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 command, env=environment, stdout=subprocess.PIPE, stderr=log, cwd=state

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Deque, Dict, List, Mapping, Optional, Tuple
 
-FINAL = ("finished", "failed", "cancelled")
+FINAL = ("finished", "failed", "cancelled", "archived")
 TOKEN = "tok-0f3b9c66e1d94e72"
 CHALLENGE = 42
 PHASES = {1: "val", 2: "test"}
@@ -91,6 +91,8 @@ class StandIn:
         self._chances: Dict[str, int] = {}
         self.scripted: Deque[Tuple[str, str, int, Any]] = deque()
         self.refuse_results = False
+        #: (status, headers) with which the storage answers everything, if not None
+        self.storage_says: Optional[Tuple[int, Dict[str, str]]] = None
         self.supports_ranges = True
         self._times: Deque[float] = deque()
         self._servers = [self._serve(_Api), self._serve(_Storage)]
@@ -340,6 +342,10 @@ class _Storage(_Handler):
         owner = self.server.owner
         with owner.lock:
             owner.storage_requests.append({":path": self.path, **dict(self.headers.items())})
+        if owner.storage_says is not None:
+            status, headers = owner.storage_says
+            self.send(status, b"<Error/>", **headers)
+            return
         found = re.match(r"/media/(\d+)\.h5", self.path)
         if found is None or "X-Amz-Signature=secret-signature" not in self.path:
             self.send(403, b"<Error>AccessDenied</Error>")

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import resource
+import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
+import evaluation_script
+from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.cli.worker import worker as worker_command
 from nlb_evalai.errors import ToolError
-from nlb_evalai.remote.errors import UpdateRefused
+from nlb_evalai.remote.client import Client
+from nlb_evalai.remote.errors import BadAnswer, UpdateRefused
 from nlb_evalai.remote.health import problem
 from nlb_evalai.remote.service import find_annotations, within_memory
+from nlb_evalai.remote.state import default_state
 from tests.nlb_evalai.remote.conftest import until
-from tests.nlb_evalai.remote.standin import TOKEN, Trouble
+from tests.nlb_evalai.remote.standin import CHALLENGE, QUEUE, TOKEN, Trouble
+from tests.paths import ROOT
 
 
 def test_a_queue_is_worked_off_and_the_scores_arrive(standin, start, tiny):
@@ -86,7 +93,7 @@ def test_a_cancelled_submission_stays_cancelled(standin, start, tiny):
     worker.stop()
 
 
-def test_a_refused_result_fails_that_submission_with_a_sentence(standin, start, tiny):
+def test_a_refused_result_fails_that_submission_and_the_log_says_why(standin, start, tiny):
     server = standin()
     server.refuse_results = True
     first = server.submit(tiny.files["mean"])
@@ -97,6 +104,48 @@ def test_a_refused_result_fails_that_submission_with_a_sentence(standin, start, 
     assert update["submission_status"] == "failed"
     assert update["stderr"] == ("EvalAI refused the result: Challenge Phase Split does not exist")
     assert server.statuses()[second] == "failed"
+    (line,) = worker.events("result refused")
+    assert line["why"] == "Challenge Phase Split does not exist"
+    assert line["http"] == 400
+    assert json.loads(line["result"])[0]["accuracies"] == tiny.scores["mean"]["mc_rtt_20_split"]
+    assert worker.events("failed")[0]["why"] == update["stderr"]
+
+
+def test_a_refusal_that_is_a_page_is_told_by_its_text(standin):
+    server = standin()
+    page = b"<html><head><title>x</title></head><body><h1>Too large</h1>\n<p>go\x1b away</body>"
+    server.answer_next("PUT", 413, page)
+    with pytest.raises(UpdateRefused) as caught:
+        Client(server.api, QUEUE, TOKEN).finish(CHALLENGE, {})
+    assert caught.value.reason == "Too large go\\x1b away"
+
+
+def test_hidden_truth_is_scored_as_for_participants_and_shown_alike(standin, start, tiny):
+    """Shown numbers alone go out, and what only a host may score is refused."""
+    golden = ROOT / "tests" / "data" / "golden"
+    good = (golden / "submission_test_a.h5").read_bytes()
+    server = standin()
+    pk = server.submit(good, phase=2)
+    worker = start(server, "--annotations", f"test={golden / 'target_test.h5'}", "--once")
+    assert worker.wait() == 0
+    answer = evaluation_script.evaluate(
+        str(golden / "target_test.h5"), str(golden / "submission_test_a.h5"), "test"
+    )
+    assert server.scores(pk) == {
+        split: row for one in answer["result"] for split, row in one.items()
+    }
+    decimals = DEFAULT_SUITE.phase("test").score_decimals
+    for row in server.scores(pk).values():
+        assert all(round(value, decimals) == value >= -1 for value in row.values())
+
+
+@pytest.mark.parametrize("value", ["\u00b2", "12 ", "-1", "9" * 30, 10**30, -1, True, None, 1.0])
+def test_what_is_no_number_of_a_submission_is_refused(standin, value):
+    server = standin()
+    body = {"submission_pk": value, "challenge_pk": 42, "phase_pk": 1}
+    server.answer_next("GET", 200, {"body": body, "receipt_handle": "r"})
+    with pytest.raises(BadAnswer, match="submission_pk is"):
+        Client(server.api, QUEUE, TOKEN).next_message()
 
 
 def test_a_file_over_the_limit_is_refused_with_both_sizes(standin, start, tiny):
@@ -131,14 +180,33 @@ def test_a_full_disk_fails_the_submission_and_the_worker_lives(standin, start, t
 
 
 def test_a_submission_that_cannot_be_had_fails_after_bounded_tries(standin, start, tiny):
-    server = standin(visibility_seconds=0.2, trouble=Trouble())
+    server = standin(visibility_seconds=0.2)
     pk = server.submit(tiny.files["mean"])
-    server.submissions[pk].file = None  # the storage's handler breaks: no answer at all
+    server.storage_says = (404, {})
     worker = start(server, "--max-tries", "2")
     until(server.settled, 40, "giving up")
     (update,) = server.submissions[pk].updates
     assert update["submission_status"] == "failed"
     assert "could not be scored in 2 tries" in update["stderr"]
+    assert worker.stop() == 0
+
+
+def test_a_failing_network_or_storage_fails_nobody(standin, start, tiny):
+    server = standin(visibility_seconds=0.2)
+    pk = server.submit(tiny.files["mean"])
+    server.submissions[pk].file = None  # the storage's handler breaks: no answer at all
+    worker = start(server, "--max-tries", "2")
+    until(lambda: len(worker.events("not fetched")) >= 2, 20, "two tries without an answer")
+    server.storage_says = (503, {})
+    until(lambda: "HTTP 503" in worker.text, 20, "a storage that fails")
+    server.storage_says = (302, {"Location": "http://127.0.0.1:9/elsewhere"})
+    until(lambda: "127.0.0.1 is at a private address" in worker.text, 20, "a refused redirect")
+    assert server.statuses() == {pk: "running"}
+    server.storage_says = None
+    server.submissions[pk].file = tiny.files["mean"]
+    until(server.settled, 20, "a score after all")
+    assert server.scores(pk) == tiny.scores["mean"]
+    assert server.violations == []
     assert worker.stop() == 0
 
 
@@ -154,16 +222,67 @@ def test_a_fault_of_the_truth_is_tried_again_before_the_submission_fails(
     assert len(worker.events("scoring")) == 2
     assert server.statuses() == {pk: "failed"}
     worker.stop()
+    about = [line for line in worker.log if line.get("logger", "").startswith("evaluation_script")]
+    assert len(about) == 2  # the scorer's own words come once a try,
+    assert all(line.startswith("{") for line in worker.text.splitlines())  # and as JSON
 
 
-def test_a_phase_without_truth_stays_in_the_queue_for_another_worker(standin, start, tiny):
-    server = standin(visibility_seconds=0.1)
+def test_what_a_single_run_leaves_is_named_and_stays_in_the_queue(standin, start, tiny):
+    server = standin(visibility_seconds=0.3)
     pk = server.submit(tiny.files["mean"], phase=2)
+    fine = server.submit(b"broken")
     worker = start(server, "--once")
-    assert worker.wait() == 0
+    assert worker.wait() == 1
     assert worker.events("no annotations for its phase")
+    assert "1 failed, 1 left for want of truth" in worker.said
+    assert "left: 1 submission:" in worker.text
+    assert f"submission {pk}: no annotations for phase test: give them with --annot" in worker.text
     assert len(server.queue) == 1
-    assert server.statuses() == {pk: "submitted"}
+    assert server.statuses() == {pk: "submitted", fine: "failed"}
+
+
+def test_every_status_is_known(standin, start):
+    events = {
+        "archived": "already archived",
+        "queued": "scored",
+        "resuming": "scored",
+        "partially_evaluated": "running elsewhere",
+        "submitting": "still uploaded",
+        "dreaming": "of unknown status",
+    }
+    server = standin()
+    numbers = {}
+    for status in events:
+        numbers[status] = server.submit(b"broken")
+        server.submissions[numbers[status]].status = status
+    worker = start(server, "--once")
+    assert worker.wait() == 1
+    for status, event in events.items():
+        assert numbers[status] in [line["submission"] for line in worker.events(event)]
+    waiting = {message.body["submission_pk"] for message in server.queue}
+    left = ("partially_evaluated", "submitting", "dreaming")
+    assert waiting == {numbers[status] for status in left}
+    assert "left: 2 submissions:" in worker.text
+    assert f"submission {numbers['dreaming']}: its status is dreaming" in worker.text
+    assert server.violations == []
+
+
+PAUSE = {"error": "Submissions are currently paused for this challenge. Please try again later."}
+
+
+def test_a_pause_is_waited_out_and_said(standin, start, tiny):
+    server = standin(visibility_seconds=0.2)
+    pk = server.submit(b"broken")
+    server.answer_next("GET", 406, PAUSE)  # the very first request
+    server.answer_next("PATCH", 406, PAUSE)
+    worker = start(server)
+    until(server.settled, 20, "the end of the pause")
+    assert worker.stop() == 0
+    (line,) = worker.events("paused")
+    assert "paused for this challenge" in line["trouble"]
+    assert "paused for this challenge" in worker.events("left for later")[0]["trouble"]
+    assert server.statuses() == {pk: "failed"}
+    assert len(server.submissions[pk].updates) == 1
 
 
 def test_a_crash_between_scoring_and_sending_does_not_score_again(standin, start, tiny, tmp_path):
@@ -400,3 +519,15 @@ def test_once_gives_up_where_nothing_answers(standin, start, tiny):
     assert worker.wait(20) == 2
     assert "error: GET http://127.0.0.1:" in worker.text
     assert "cannot connect" in worker.text
+
+
+def test_the_record_is_kept_where_the_user_keeps_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NLB_EVALAI_STATE", raising=False)
+    kept = default_state()
+    if sys.platform == "linux":
+        assert kept == tmp_path / "state" / "nlb-evalai" / "worker"
+    (option,) = [one for one in worker_command.params if one.name == "state"]
+    assert option.get_default(click.Context(worker_command)) == kept
+    assert kept.is_absolute()

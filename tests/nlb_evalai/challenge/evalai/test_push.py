@@ -2,120 +2,31 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
-import io
-import json
-import re
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import h5py
 import pytest
 from click.testing import CliRunner
 
 from nlb_evalai import cli
+from nlb_evalai.challenge.evalai.answers import ANSWERS, as_markdown, explained, lines_of
 from nlb_evalai.challenge.evalai.bundle import build_bundle
-from nlb_evalai.challenge.evalai.push import push
+from nlb_evalai.challenge.evalai.push import PushError, push
 from nlb_evalai.challenge.evalai.rules.run import BundleCheckError
 from nlb_evalai.cli.bundle import bundle as bundle_command
 from nlb_evalai.errors import ToolError
 from nlb_evalai.web.http import Timing
+from tests.nlb_evalai.challenge.evalai.server import CREATE, TOKEN, VALIDATE, WRONG_TOKEN, EvalAI
+from tests.paths import ROOT
 
-TOKEN = "host-token-0123456789abcdef"
 QUICK = Timing(connect_seconds=5, answer_seconds=5, repeats=2, first_pause_seconds=0.01)
-VALIDATE, CREATE = "validate_challenge_config", "create_or_update_github_challenge"
-
-
-class EvalAI:
-    """Enforces the contract of the two calls; ``faults`` (one a request) come before it."""
-
-    team = 7
-
-    def __init__(self):
-        self.calls = []
-        self.challenges = {}
-        self.faults = []
-        self.problems = None
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self.server.daemon_threads = True
-        self.server.evalai = self
-        threading.Thread(
-            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        ).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def judge(self, path, headers, content):
-        """(status, answer) as EvalAI gives them."""
-        match = re.fullmatch(r"/api/challenges/challenge/challenge_host_team/(\d+)/(\w+)/", path)
-        if match is None:
-            return 404, {"detail": "Not found."}
-        self.calls.append(match.group(2))
-        if headers.get("Authorization") != f"Bearer {TOKEN}":
-            return 401, {"detail": "Invalid token"}
-        if int(match.group(1)) != self.team:
-            return 403, {"error": "Sorry, you are not authorized to make this request"}
-        form = parse_form(headers["Content-Type"], content)
-        if set(form) != {"GITHUB_REPOSITORY", "zip_configuration"}:
-            return 400, {"error": f"fields: {sorted(form)}"}
-        with zipfile.ZipFile(io.BytesIO(form["zip_configuration"])) as archive:
-            assert archive.testzip() is None
-            assert "challenge_config.yaml" in archive.namelist()
-        if self.problems:
-            return 400, {"error": self.problems}
-        if match.group(2) == VALIDATE:
-            return 200, {"Success": "The challenge config has been validated successfully"}
-        repository = form["GITHUB_REPOSITORY"].decode()
-        created = repository not in self.challenges
-        self.challenges[repository] = form["zip_configuration"]
-        word = "created" if created else "updated"
-        return (201 if created else 200), {"Success": f"Challenge {word} successfully"}
-
-
-def parse_form(content_type, content):
-    head = f"Content-Type: {content_type}\r\n\r\n".encode()
-    message = email.message_from_bytes(head + content, policy=email.policy.HTTP)
-    return {
-        part.get_param("name", header="content-disposition"): part.get_payload(decode=True)
-        for part in message.iter_parts()
-    }
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        pass
-
-    def do_POST(self):
-        evalai = self.server.evalai
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        fault = evalai.faults.pop(0) if evalai.faults else None
-        if fault is not None:
-            evalai.calls.append(f"fault {fault if isinstance(fault, str) else fault[0]}")
-        if fault == "drop":
-            self.close_connection = True
-            return
-        status, answer, headers = fault or (*evalai.judge(self.path, self.headers, content), {})
-        body = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
 
 @pytest.fixture
 def evalai():
     server = EvalAI()
     yield server
-    server.server.shutdown()
-    server.server.server_close()
+    server.close()
 
 
 @pytest.fixture(scope="session")
@@ -150,8 +61,10 @@ def test_a_bundle_is_validated_then_created_then_updated(evalai, bundle):
     first = push_to(evalai, bundle)
     assert evalai.calls == [VALIDATE, CREATE]
     assert first.validated == ["The challenge config has been validated successfully"]
-    assert first.created == ["Challenge created successfully"]
-    assert push_to(evalai, bundle).created == ["Challenge updated successfully"]
+    (created,) = first.created
+    assert "has been created successfully and sent for review" in created
+    (updated,) = push_to(evalai, bundle).created
+    assert "has been updated successfully" in updated
     assert evalai.challenges == {"neurallatents/nlb-challenge": bundle.read_bytes()}
 
 
@@ -180,19 +93,35 @@ def test_a_wrong_token_says_where_to_get_one(evalai, bundle):
     assert "another-token" not in text
 
 
-def test_a_team_of_others_is_a_403_with_advice(evalai, bundle):
-    text = refusal(evalai, bundle, host_team=8)
-    assert "HTTP 403: this token's user is no host of that host team" in text
-    assert "EvalAI: Sorry, you are not authorized" in text
+def test_a_refused_token_is_told_in_sentences_without_its_codes(evalai, bundle):
+    text = refusal(evalai, bundle, token="another-token")
+    assert text.splitlines()[2:] == [
+        "  EvalAI: Given token not valid for any token type",
+        "  EvalAI: the token is not valid",
+        "  EvalAI: Token is invalid or expired",
+    ]
+
+
+def test_a_stranger_to_the_team_is_told_apart_from_a_wrong_token(evalai, bundle):
+    text = refusal(evalai, bundle, host_team=EvalAI.others)
+    assert "HTTP 401: the token is valid, but its user is not in that host team" in text
+    assert "EvalAI: Sorry, you do not belong to this Host Team!" in text
+
+
+def test_a_team_that_is_not_there_is_told_apart_from_a_wrong_address(evalai, bundle):
+    text = refusal(evalai, bundle, host_team=99)
+    assert "HTTP 404: there is no host team of that number: check --host-team" in text
+    assert "EvalAI: ChallengeHostTeam 99 does not exist" in text
 
 
 def test_another_address_on_the_server_is_a_404(evalai, bundle):
-    assert "HTTP 404" in refusal(evalai, bundle, api=evalai.url + "/elsewhere")
+    text = refusal(evalai, bundle, api=evalai.url + "/elsewhere")
+    assert "HTTP 404: there is no such API at that address: check --api" in text
 
 
 def test_throttling_is_waited_out(evalai, bundle):
     evalai.faults = [(429, {"detail": "throttled"}, {"Retry-After": "0"})]
-    assert push_to(evalai, bundle).created == ["Challenge created successfully"]
+    assert push_to(evalai, bundle).created
     assert evalai.calls == ["fault 429", VALIDATE, CREATE]
 
 
@@ -215,7 +144,7 @@ def test_a_bare_500_is_explained_and_not_repeated(evalai, bundle, earlier):
     evalai.faults = [*earlier, (500, "<h1>Server Error (500)</h1>", {})]
     text = refusal(evalai, bundle)
     assert "EvalAI gave no reason (HTTP 500). Likeliest causes" in text
-    assert "bundle check NEW --diff OLD" in text
+    assert "bundle check NEW --diff LIVE" in text
     assert evalai.calls.count("fault 500") == 1
     assert evalai.challenges == {}
 
@@ -285,8 +214,10 @@ def test_a_bundle_that_breaks_a_rule_is_not_sent(evalai, bundle, tmp_path):
 
 def test_the_embedded_sample_is_never_sent(evalai, tmp_path):
     sample = build_bundle(tmp_path / "sample.zip").path
-    with pytest.raises(BundleCheckError, match="sample-truth"):
+    with pytest.raises(PushError, match="sample-truth") as caught:
         push_to(evalai, sample)
+    assert "is not sent to EvalAI" in str(caught.value)
+    assert "error" not in str(caught.value)  # warnings are not counted as errors
     assert evalai.calls == []
 
 
@@ -303,7 +234,9 @@ def test_the_command_shows_each_answer_and_never_the_token(evalai, bundle):
     )
     assert result.exit_code == 0, result.output
     assert "✓ EvalAI finds the bundle valid\n    The challenge config" in result.output
-    assert "Challenge created successfully" in result.output
+    assert "has been created successfully" in result.output
+    last = result.output.rstrip().splitlines()[-1]
+    assert last == f"Look at it: {evalai.url}/web/challenges/challenge-page/41/overview"
     assert TOKEN not in result.output
 
 
@@ -318,3 +251,93 @@ def test_the_command_fails_with_one_message(evalai, bundle, monkeypatch, capsys)
     assert err.startswith("error: ")
     assert "HTTP 401" in err
     assert TOKEN[::-1] not in out + err
+
+
+LOCKED = (
+    "ERROR: Leaderboard 1 cannot be changed after the challenge is approved by an admin. Revert "
+    "the leaderboard block to match the approved configuration or contact support."
+)
+#: what was seen of EvalAI, or read in its code, and the beginning of what people are told
+SEEN = [
+    (400, {"error": LOCKED}, "the update changes what is locked since"),
+    (
+        400,
+        {"error": "Error in creating challenge: None. Please check the yaml configuration!"},
+        "EvalAI's validation passed this, and its creation does not",
+    ),
+    (400, {"title": ["This field may not be blank."]}, "EvalAI refuses the bundle"),
+    (401, {"error": "Sorry, you do not belong to this Host Team!"}, "the token is valid, but"),
+    (401, WRONG_TOKEN, "the token in AUTH_TOKEN is not valid or has expired"),
+    (403, {"detail": "Please verify your email!"}, "EvalAI has not verified the e-mail address"),
+    (
+        403,
+        {
+            "error": "Sorry, you are not a host for this challenge. Please check your user access "
+            "token"
+        },
+        "the challenge that --repository names belongs to other hosts",
+    ),
+    (403, {"detail": "You do not have permission"}, "this token's user is no host"),
+    (404, {"detail": "ChallengeHostTeam 9 does not exist"}, "there is no host team of that number"),
+    (404, {"detail": "Not found."}, "there is no such API at that address"),
+    (
+        406,
+        {
+            "error": "Submissions are currently paused for this challenge phase. Please try again "
+            "later."
+        },
+        "the challenge is paused",
+    ),
+    (406, {"error": "Leaderboard with id 3 doesn't exist."}, "what the bundle names by an id is"),
+    (413, {}, "the bundle is too large for this server"),
+    (429, {"detail": "Request was throttled."}, "EvalAI throttles"),
+]
+
+
+@pytest.mark.parametrize(("status", "answer", "told"), SEEN, ids=lambda value: str(value)[:30])
+def test_every_refusal_is_a_sentence_that_says_what_to_do(status, answer, told):
+    lines = explained(status, lines_of(answer))
+    assert lines[0].startswith(f"HTTP {status}: {told}")
+    assert all(line.startswith("  EvalAI: ") for line in lines[1:])
+    assert not any(word in line for line in lines for word in ("messages:", "code:", "token_class"))
+
+
+def test_every_row_of_the_table_of_answers_is_reached():
+    reached = {explained(status, lines_of(answer))[0] for status, answer, _ in SEEN}
+    assert reached == {f"HTTP {row.status}: {row.help}" for row in ANSWERS}
+
+
+def test_the_table_for_hosts_is_the_table_of_the_code():
+    assert as_markdown() in (ROOT / "docs" / "hosting.md").read_text("utf-8")
+
+
+def test_what_evalai_says_twice_or_as_json_in_json_is_said_once():
+    said = {"error": "no title", "error_message": '"no title"'}
+    assert lines_of(said) == ["no title"]
+    assert lines_of({"code": "odd\x1b[2J"}) == ["its code is odd\\x1b[2J"]
+
+
+def test_what_the_host_must_know_of_the_challenge_comes_before_its_address(evalai, bundle):
+    evalai.challenges = {f"others/{i}": b"" for i in range(5)}
+    evalai.page_size = 2
+    evalai.facts = {
+        "approved_by_admin": False,
+        "is_submission_paused": True,
+        "remote_evaluation": True,
+        "queue": "nlb-queue.fifo",
+    }
+    place = push_to(evalai, bundle).place
+    assert place.told() == [
+        "For `nlb-evalai worker`: --challenge 46 --queue nlb-queue.fifo",
+        "EvalAI's staff have not approved it yet: ask for that on its page.",
+        "Submissions are paused: nobody can submit until you resume them there.",
+        f"Look at it: {evalai.url}/web/challenges/challenge-page/46/overview",
+    ]
+    evalai.challenges = {**evalai.challenges, **{f"others/{i}": b"" for i in range(5, 9)}}
+    assert push_to(evalai, bundle).place.pk == 46  # on a later page
+
+
+def test_a_push_does_not_fail_for_want_of_the_address(evalai, bundle):
+    evalai.lists = False
+    place = push_to(evalai, bundle).place
+    assert place.told() == [f"Look at it: {evalai.url}/web/hosted-challenges"]
