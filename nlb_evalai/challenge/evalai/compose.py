@@ -163,7 +163,8 @@ def _phase(pk: int, phase: Phase, head: Head) -> Dict[str, Any]:
         "description": _TEMPLATES + phase_page(phase),
         "test_annotation_file": f"annotations/{phase.codename}.h5",
         "leaderboard_public": public,
-        "is_submission_public": public,
+        # private unless the team says otherwise, as the terms promise
+        "is_submission_public": False,
         **values,
     }
 
