@@ -13,6 +13,10 @@ _HERE = "nlb_evalai.cli"
     "annotations",
     cls=LazyGroup,
     lazy={
+        "adopt": (
+            f"{_HERE}.annotations_adopt:adopt",
+            "Write a copy of FILE that says its phase and suite, and of which file it is a copy.",
+        ),
         "build": (
             f"{_HERE}.annotations_build:build",
             "Make the annotation file of a phase from NWB sessions.",

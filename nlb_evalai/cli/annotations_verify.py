@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Optional
 
 import click
+import h5py
 
 from evaluation_script.suites import Suite
 from nlb_evalai.cli._suite import phase_of, suite_option
 from nlb_evalai.cli._terminal import echo, print_json
 from nlb_evalai.errors import NOT_FIT
+from nlb_evalai.truth.complete import missing_datasets
 from nlb_evalai.truth.errors import AnnotationFileError
 from nlb_evalai.truth.verify import check_path
 
@@ -26,10 +28,16 @@ from nlb_evalai.truth.verify import check_path
     "together.",
 )
 @click.option("--phase", help="Codename of the phase, needed where the file does not say it.")
+@click.option("--partial", is_flag=True, help="Datasets of the suite may be missing.")
 @suite_option("the file")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object.")
 def verify(
-    file: Path, shapes: str, phase: Optional[str], suite: Optional[Suite], as_json: bool
+    file: Path,
+    shapes: str,
+    phase: Optional[str],
+    partial: bool,
+    suite: Optional[Suite],
+    as_json: bool,
 ) -> None:
     """Check the annotation file FILE against the suite and against itself.
 
@@ -38,6 +46,9 @@ def verify(
     report = check_path(file, suite, official=shapes == "official", phase=phase)
     if phase is not None and report.suite is not None:
         phase_of(report.suite, phase)
+    lacking = _lacking(file, report.suite)
+    if lacking:
+        (report.notes if partial else report.problems).append(lacking)
     if as_json:
         print_json(
             {
@@ -57,3 +68,12 @@ def verify(
     if report.problems:
         raise AnnotationFileError(f"{file}:", report.problems)
     echo(f"{file}: good ({shapes} shapes)")
+
+
+def _lacking(file: Path, suite: Optional[Suite]) -> Optional[str]:
+    if suite is None:
+        return None
+    with h5py.File(file, "r") as truth:
+        # a file with nothing of the suite is told so already
+        known = any(group in truth for group in suite.groups())
+        return missing_datasets(truth, suite) if known else None

@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
-from evaluation_script.leaderboard import shown
+from evaluation_script.leaderboard import shown, shown_error
+from evaluation_script.scorecard import Score
 from evaluation_script.suites import Dataset, MetricType, Suite
 from nlb_evalai.competition.award.decide import ranked_in_private
 from nlb_evalai.competition.award.explain import sentence, usd
@@ -199,10 +200,8 @@ def _board(
         for metric in dataset.metrics:
             score = own.get((dataset.name, width, metric.key))
             if score is not None and score.value is not None:
-                error = score.standard_error
-                cells[metric.key] = Cell(
-                    shown(score.value, rules), None if error is None else shown(error, rules)
-                )
+                error = shown_error(Score(score.value, score.standard_error), rules)
+                cells[metric.key] = Cell(shown(score.value, rules), error)
         if not cells:
             continue
         score = own.get((dataset.name, width, main.key))

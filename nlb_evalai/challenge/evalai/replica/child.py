@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import logging.config
+import logging.handlers
 import os
 import sys
 import time
@@ -184,13 +186,38 @@ def _peak_mib() -> float:
     return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
+def _logging(path: str) -> Dict[str, Any]:
+    """EvalAI's settings in production: the console is for development alone, and the file lies in
+    the container, where no host can look."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"require_debug_true": {"()": _RequireDebugTrue}},
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "filters": ["require_debug_true"]},
+            "logfile": {
+                "class": "logging.handlers.RotatingFileHandler",
+                "filename": path,
+                "maxBytes": 50_000,
+                "backupCount": 10,
+            },
+        },
+        "root": {"level": "INFO", "handlers": ["console", "logfile"]},
+    }
+
+
+class _RequireDebugTrue(logging.Filter):
+    """Django's filter of that name, where DEBUG is off."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return False
+
+
 def main() -> None:
     """Answer requests until there are no more."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else prints must not break the protocol
-    logging.basicConfig(
-        filename=sys.argv[1], level=logging.INFO, format="%(levelname)s %(name)s: %(message)s"
-    )
+    logging.config.dictConfig(_logging(sys.argv[1]))
     actions = {"load": load, "evaluate": evaluate, "suite": suite, "rates": rates}
     for line in sys.stdin:
         request = json.loads(line)

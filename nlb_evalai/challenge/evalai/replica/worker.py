@@ -53,6 +53,7 @@ class ReplicaOutcome:
 
     ``failed``: ``evaluate`` raised, and ``stderr`` (which the participant reads) says what.
     ``output``: what it returned. ``problems``: what EvalAI would refuse of it, or trip over.
+    ``worker_log``: what hosts read, the standard error of the container.
     ``peak_mib``: the most memory that the worker held, and its reader, if the receipt tells.
     """
 
@@ -197,18 +198,20 @@ class Replica:
     def _start(self) -> None:
         elsewhere = self.folder / "elsewhere"
         elsewhere.mkdir(exist_ok=True)
-        self._process = subprocess.Popen(
-            [
-                str(_fresh_python(self.folder / "python")),
-                "-I",
-                str(Path(__file__).with_name("child.py")),
-                str(self._log),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=elsewhere,
-            text=True,
-        )
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    str(_fresh_python(self.folder / "python")),
+                    "-I",
+                    str(Path(__file__).with_name("child.py")),
+                    str(self.folder / "django.log"),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=elsewhere,
+                text=True,
+            )
         answer = self._ask(
             action="load",
             folder=str(self.folder),

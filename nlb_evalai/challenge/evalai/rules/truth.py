@@ -9,10 +9,12 @@ import h5py
 
 from evaluation_script.annotation import root_text
 from evaluation_script.storage import StorageError, is_pointer, read_pointer
+from evaluation_script.suites import Phase
 from nlb_evalai.challenge.evalai.rules.contents import Bundle
 from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 from nlb_evalai.sample.files import is_sample
+from nlb_evalai.truth.complete import differences, published_as
 
 
 def _truths(bundle: Bundle) -> Iterator[Tuple[str, Dict[str, Any], Path]]:
@@ -88,6 +90,34 @@ def truth_is_real(bundle: Bundle) -> Iterator[Fault]:
                 name,
                 "is the embedded sample, nothing to put online: build with --annotations DIR",
             )
+
+
+@check("published-truth", WARNING)
+def hidden_truth_is_not_out_already(bundle: Bundle) -> Iterator[Fault]:
+    for name, phase, path in _of_suite(bundle):
+        known = published_as(path, bundle.suite) if bundle.suite else None
+        if known is not None and not phase.truth_is_public:
+            yield (
+                name,
+                f"is {known.name}, published since {known.since}: this phase hides nothing, and "
+                "shows full precision",
+            )
+
+
+@check("truth-as-published", WARNING)
+def truth_has_all_datasets_in_their_published_shapes(bundle: Bundle) -> Iterator[Fault]:
+    for name, phase, path in _of_suite(bundle):
+        if bundle.suite and not is_sample(path):
+            for difference in differences(path, bundle.suite, phase.codename):
+                yield name, difference
+
+
+def _of_suite(bundle: Bundle) -> Iterator[Tuple[str, Phase, Path]]:
+    """(name, phase of the suite, file) of each annotation file that holds truth of a known one."""
+    known = {phase.codename: phase for phase in bundle.suite.phases} if bundle.suite else {}
+    for name, phase, path in _truths(bundle):
+        if phase.get("codename") in known and _opens(path):
+            yield name, known[phase["codename"]], path
 
 
 def _opens(path: Path) -> bool:

@@ -102,15 +102,18 @@ told = [hasattr(stream, name) for stream in (sys.stdout, sys.stderr)
     assert _told(tmp_path, body) == [True, False, False, False] * 2
 
 
-def test_stdout_reaches_the_participant_and_logging_only_the_log(tmp_path):
-    body = 'print("hello")\nlogging.getLogger("x").warning("for hosts")\ntold = None'
+def test_stdout_reaches_the_participant_and_only_the_containers_stderr_the_host(tmp_path):
+    body = (
+        'print("hello")\nlogging.getLogger("x").error("for nobody")\n'
+        'print("for hosts", file=sys.__stderr__, flush=True)\ntold = None'
+    )
     submission = toy.write_submission(tmp_path / "s.h5", {})
     with Replica(_bundle(tmp_path, body)) as replica:
         for _ in range(2):
             outcome = replica.score(submission, "val")
             assert outcome.stdout == "hello\n"
             assert outcome.stderr == ""
-            assert outcome.worker_log == "WARNING x: for hosts\n"
+            assert outcome.worker_log == "for hosts\n"
 
 
 def test_what_is_printed_below_python_does_not_break_the_replica(tmp_path):
