@@ -59,7 +59,7 @@ def test_the_readme_shows_what_is_printed(with_no_arguments):
 
 def _without_chance(line: str) -> str:
     """A line without times, sizes, hashes, and the filling of a rule."""
-    line = re.sub(r"\d+\.\d s|\d+ MiB|sha256 \w+|\d+\.\d MB", "…", line)
+    line = re.sub(r" *\d+\.\d s|\d+ MiB|sha256 \w+|\d+\.\d MB", "…", line)
     return line.rstrip(" ─")
 
 
