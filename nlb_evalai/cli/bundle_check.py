@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import List, Optional
 
@@ -17,6 +16,8 @@ from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding, errors_of
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
 from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._suite import suite_option
+from nlb_evalai.cli._terminal import print_json
+from nlb_evalai.errors import NOT_FIT
 
 _ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -25,13 +26,13 @@ _ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("file", metavar="ZIP", type=_ZIP)
 @suite_option("the bundle")
 @click.option("--diff", "old", type=_ZIP, help="The live challenge's bundle, which ZIP updates.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object.")
 def check(file: Path, suite: Optional[Suite], old: Optional[Path], as_json: bool) -> None:
     """Tell everything that EvalAI would refuse in ZIP, or take and then trip over.
 
-    Exits with 1 if there is an error; warnings alone do not fail. With --diff, also what an
-    update of a live challenge may not change. Nothing that is in ZIP runs: where its suite is not
-    one that is known here, --suite names the file of it that you trust.
+    The command exits with 1 if there is an error; warnings alone do not fail. With --diff, also
+    what an update of a live challenge may not change. Nothing that is in ZIP runs: where its suite
+    is not one that is known here, --suite names the file of it that you trust.
     """
     findings = check_bundle(file, old, suite)
     if as_json:
@@ -40,11 +41,11 @@ def check(file: Path, suite: Optional[Suite], old: Optional[Path], as_json: bool
             "fit": not errors_of(findings),
             "findings": [finding.as_json() for finding in findings],
         }
-        click.echo(json.dumps(report, indent=2))
+        print_json(report)
     else:
         print_findings(file, findings, plain_console())
     if errors_of(findings):
-        raise SystemExit(1)
+        raise SystemExit(NOT_FIT)
 
 
 def print_findings(file: Path, findings: List[Finding], console: Console) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import click
 from rich.console import Console
@@ -21,6 +21,7 @@ from nlb_evalai.challenge.evalai.rules.run import check_bundle, check_scored
 from nlb_evalai.challenge.evalai.rules.suites import NEED_SUITE, UNKNOWN
 from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._suite import suite_option
+from nlb_evalai.cli._terminal import print_json
 from nlb_evalai.cli.show import (
     keep_outcome,
     print_boards,
@@ -28,6 +29,7 @@ from nlb_evalai.cli.show import (
     print_views,
     step,
 )
+from nlb_evalai.errors import NOT_FIT
 from nlb_evalai.sample.files import is_sample
 
 #: The boards need that much room.
@@ -62,6 +64,7 @@ _WIDTH_OF_PIPES = 116
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to leave the bundle in, and all that participants and hosts would get.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print what came of it as one JSON object.")
 def dry_run(
     bundle: Optional[Path],
     submission: Optional[Path],
@@ -70,11 +73,13 @@ def dry_run(
     head: Optional[Path],
     annotations: Optional[Path],
     keep: Optional[Path],
+    as_json: bool,
 ) -> None:
     """Run the challenge here, the way EvalAI's worker would.
 
-    Exits with 1 if EvalAI would refuse anything, trip over it, or lack the memory for it. The
-    code of a bundle runs, in a process of its own and as you: run only what you trust.
+    The command exits with 1 if EvalAI would refuse anything, trip over it, or lack the memory for
+    it, and with 2 if a file cannot be looked at. The code of a bundle runs, in a process of its own
+    and as you: run only what you trust.
     """
     if bundle and annotations:
         raise click.UsageError("--bundle holds its own ground truth: leave --annotations out")
@@ -82,7 +87,8 @@ def dry_run(
         raise click.UsageError("--bundle was built with its head: leave --head out")
     if submission and not phase:
         raise click.UsageError("--submission needs --phase: a file is scored in one phase")
-    console = plain_console(width_of_pipes=0 if "COLUMNS" in os.environ else _WIDTH_OF_PIPES)
+    width = 0 if "COLUMNS" in os.environ else _WIDTH_OF_PIPES
+    console = plain_console(stderr=as_json, width_of_pipes=width)
     with tempfile.TemporaryDirectory(prefix="nlb-dry-run-") as folder:
         scratch = Path(folder)
         if bundle is None:
@@ -103,8 +109,35 @@ def dry_run(
     if faults:
         found = plural(len(faults), "fault")
         console.print(f"✗ the bundle itself has {found}, named above", style="bold red")
+    if as_json:
+        print_json(_as_json(faults, outcomes, fine))
     if faults or not fine:
-        raise SystemExit(1)
+        raise SystemExit(NOT_FIT)
+
+
+def _as_json(
+    faults: List[Finding], outcomes: Dict[TeamSubmission, ReplicaOutcome], fine: bool
+) -> Dict[str, Any]:
+    """What came of a run; a submission that is not fit has no ``result``."""
+    submissions = []
+    for entry, outcome in outcomes.items():
+        fit = not (outcome.failed or outcome.problems)
+        submissions.append(
+            {
+                "phase": entry.phase,
+                "team": entry.team,
+                "fit": fit,
+                "failed": outcome.failed,
+                "problems": [str(problem) for problem in outcome.problems],
+                "result": outcome.output["result"] if fit else None,
+                "peak_mib": round(outcome.peak_mib, 1),
+            }
+        )
+    return {
+        "fit": fine and not faults,
+        "faults": [finding.as_json() for finding in faults],
+        "submissions": submissions,
+    }
 
 
 def _build(

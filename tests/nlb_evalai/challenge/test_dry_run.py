@@ -281,6 +281,30 @@ def test_an_output_that_evalai_would_refuse_fails_the_run_and_is_named(tmp_path)
     assert "result[0] one_split/a: found nan" in result.output
 
 
+def test_json_is_all_that_it_prints(tmp_path, sample_paths):
+    bundle = build_bundle(tmp_path / "x.zip", sample_paths.annotations["val"].parent).path
+    submission = sample_paths.submissions["val"]["one-dataset"]
+    result = _run("--bundle", bundle, "--phase", "val", "--submission", submission, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert list(told) == ["fit", "faults", "submissions"]
+    assert (told["fit"], told["faults"]) == (True, [])
+    [entry] = told["submissions"]
+    assert (entry["phase"], entry["team"], entry["fit"]) == ("val", "one-dataset", True)
+    assert [list(row) for row in entry["result"]] == [["mc_maze_split"], ["mc_maze_20_split"]]
+
+    toys = toy.write_bundle(tmp_path / "toy.zip")
+    nan = toy.write_submission(tmp_path / "s.h5", {"result": [{"one_split": {"a": float("nan")}}]})
+    result = _run("--bundle", toys, "--submission", nan, "--phase", "val", "--json")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert told["fit"] is False
+    assert told["faults"], "a toy's truth is no truth"
+    [entry] = told["submissions"]
+    assert (entry["fit"], entry["failed"], entry["result"]) == (False, False, None)
+    assert "result[0] one_split/a: found nan" in entry["problems"][0]
+
+
 def test_a_worker_that_dies_fails_the_run(tmp_path):
     script = "import sys\ndef evaluate(*args, **kwargs):\n    sys.exit()\n"
     bundle = toy.write_bundle(tmp_path / "toy.zip", script)

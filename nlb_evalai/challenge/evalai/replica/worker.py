@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import site
 import subprocess
-import sys
-import sysconfig
 import tempfile
 import uuid
-import venv
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +27,7 @@ from nlb_evalai.challenge.evalai.config import (
 )
 from nlb_evalai.challenge.evalai.replica.output import Problem, judge, revive
 from nlb_evalai.challenge.evalai.replica.pins import script_problems
+from nlb_evalai.challenge.evalai.replica.surroundings import fresh_python, place, random_name
 from nlb_evalai.challenge.evalai.scored import Scored, from_answer
 from nlb_evalai.errors import NOT_FIT, ToolError
 
@@ -149,7 +145,7 @@ class Replica:
                 annotations = {}
                 for phase in challenge.phases:
                     target = challenge_folder / "phase_data" / f"phase_{phase.pk}"
-                    path = target / _random_name(phase.annotation)
+                    path = target / random_name(phase.annotation)
                     target.mkdir(parents=True)
                     with archive.open(phase.annotation) as source, path.open("wb") as copy:
                         shutil.copyfileobj(source, copy, 1 << 20)
@@ -201,7 +197,7 @@ class Replica:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    str(_fresh_python(self.folder / "python")),
+                    str(fresh_python(self.folder / "python")),
                     "-I",
                     str(Path(__file__).with_name("child.py")),
                     str(self.folder / "django.log"),
@@ -292,9 +288,9 @@ class Replica:
             self._start()
         folder = self.folder / "submission_files" / f"submission_{uuid.uuid4().hex[:8]}"
         folder.mkdir(parents=True)
-        given = folder / _random_name(submission.name)
+        given = folder / random_name(submission.name)
         try:
-            _place(submission, given)
+            place(submission, given)
         except OSError as error:
             raise ToolError(f"{submission}: {error.strerror}") from None
         stdout, stderr = folder / "temp_stdout.txt", folder / "temp_stderr.txt"
@@ -379,47 +375,12 @@ class Replica:
         return answer
 
 
-def _fresh_python(folder: Path) -> Path:
-    """An interpreter with the libraries that are installed here, but none of their hooks.
-
-    Its only link to this environment is a list of site-packages folders. A ``.pth`` file in one of
-    those, as an editable install of this project has, is not read.
-    """
-    python = folder / "bin" / "python"
-    if python.exists():
-        return python
-    venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
-    scheme = {"base": str(folder), "platbase": str(folder)}
-    libraries = Path(sysconfig.get_path("purelib", vars=scheme))
-    here = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    candidates = [*sys.path, *here, *site.getsitepackages(), site.getusersitepackages()]
-    kept = [
-        path
-        for path in dict.fromkeys(candidates)
-        if path.rstrip("/").endswith(("site-packages", "dist-packages")) and Path(path).is_dir()
-    ]
-    libraries.joinpath("libraries.pth").write_text("\n".join(kept) + "\n")
-    return python
-
-
 def _reader_peak_mib(output: Any) -> float:
     """Memory of the scorer's helper process, which the worker's own does not count."""
     metadata = output.get("submission_metadata") if isinstance(output, dict) else None
     peaks = metadata.get("peak_memory_mib") if isinstance(metadata, dict) else None
     peak = peaks.get("reader") if isinstance(peaks, dict) else None
     return float(peak) if isinstance(peak, (int, float)) else 0.0
-
-
-def _random_name(name: str) -> str:
-    return uuid.uuid4().hex + Path(name).suffix
-
-
-def _place(source: Path, target: Path) -> None:
-    """A hard link where that is possible: a submission may be large."""
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _metadata(phase: ChallengePhase, submission: Path) -> Dict[str, Any]:

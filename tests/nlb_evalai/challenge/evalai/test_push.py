@@ -240,6 +240,27 @@ def test_the_command_shows_each_answer_and_never_the_token(evalai, bundle):
     assert TOKEN not in result.output
 
 
+def test_json_is_all_that_the_command_prints(evalai, bundle, tmp_path):
+    arguments, token = arguments_for(evalai, bundle), {"AUTH_TOKEN": TOKEN}
+    result = CliRunner().invoke(bundle_command, [*arguments, "--json"], env=token)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert list(told) == [
+        "bundle", "api", "repository", "fit", "problems", "warnings", "validated", "created",
+    ]  # fmt: skip
+    assert (told["fit"], told["problems"], told["warnings"]) == (True, [], [])
+    assert told["validated"]
+    assert any("created" in line for line in told["created"])
+    sample = build_bundle(tmp_path / "sample.zip").path
+    result = CliRunner().invoke(
+        bundle_command, [*arguments_for(evalai, sample), "--json"], env=token
+    )
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert (told["fit"], told["created"]) == (False, None)
+    assert "sample-truth" in told["problems"][0]
+
+
 def test_the_command_fails_with_one_message(evalai, bundle, monkeypatch, capsys):
     monkeypatch.setenv("AUTH_TOKEN", TOKEN[::-1])
     arguments = ["nlb-evalai", "bundle", *arguments_for(evalai, bundle)]

@@ -1,0 +1,48 @@
+"""What surrounds a challenge at EvalAI's: an interpreter of its own, files under other names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import site
+import sys
+import sysconfig
+import uuid
+import venv
+from pathlib import Path
+
+
+def fresh_python(folder: Path) -> Path:
+    """An interpreter with the libraries that are installed here, but none of their hooks.
+
+    Its only link to this environment is a list of site-packages folders. A ``.pth`` file in one of
+    those, as an editable install of this project has, is not read.
+    """
+    python = folder / "bin" / "python"
+    if python.exists():
+        return python
+    venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
+    scheme = {"base": str(folder), "platbase": str(folder)}
+    libraries = Path(sysconfig.get_path("purelib", vars=scheme))
+    here = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    candidates = [*sys.path, *here, *site.getsitepackages(), site.getusersitepackages()]
+    kept = [
+        path
+        for path in dict.fromkeys(candidates)
+        if path.rstrip("/").endswith(("site-packages", "dist-packages")) and Path(path).is_dir()
+    ]
+    libraries.joinpath("libraries.pth").write_text("\n".join(kept) + "\n")
+    return python
+
+
+def random_name(name: str) -> str:
+    """A name that tells nothing, with the ending of the file's own."""
+    return uuid.uuid4().hex + Path(name).suffix
+
+
+def place(source: Path, target: Path) -> None:
+    """A hard link where that is possible: a submission may be large."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
