@@ -9,7 +9,6 @@ import click
 
 from evaluation_script.suites import Suite
 from evaluation_script.text import plural, printable
-from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import echo, print_json
 from nlb_evalai.cli.evaluate import scoring_bar
@@ -34,9 +33,8 @@ def show(receipt: Path) -> None:
         # only where jsonschema is not installed
         what = f"{type(error).__name__}: {error}"
         raise ToolError(f"{receipt}: is no receipt: a field is not as expected ({what})") from None
-    console = plain_console()
     for line in lines:
-        console.print(printable(line), soft_wrap=True)
+        echo(line)
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
