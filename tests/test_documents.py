@@ -31,7 +31,9 @@ def anchors_of(text: str) -> Set[str]:
     """The names that GitHub gives to headings."""
     anchors: Set[str] = set()
     seen: Dict[str, int] = {}
-    for heading in re.findall(r"^#+ (.+?)\s*$", re.sub(r"(?ms)^```.*?^```", "", text), re.MULTILINE):
+    for heading in re.findall(
+        r"^#+ (.+?)\s*$", re.sub(r"(?ms)^```.*?^```", "", text), re.MULTILINE
+    ):
         shown = re.sub(r"\]\([^)]*\)", "", heading).lower()
         name = re.sub(r"[^\w\- ]", "", shown).replace(" ", "-")
         times = seen[name] = seen.get(name, -1) + 1
@@ -61,7 +63,8 @@ def test_links_of_documents_lead_somewhere(path: Path) -> None:
 
 def test_a_broken_link_is_found() -> None:
     path = ROOT / "README.md"
-    text = "# Here `x` (now)\n[a](#here-x-now) [b](docs/nothing.md) [c](docs/scoring.md#nothing) `[d](e)`"
+    text = "# Here `x` (now)\n[a](#here-x-now) [b](docs/nothing.md) [c](docs/scoring.md#nothing)"
+    text += " `[d](in/code.md)`"
     assert broken(path, text) == [
         "docs/nothing.md: no such file",
         "docs/scoring.md#nothing: no such heading",

@@ -182,7 +182,7 @@ BROKEN_RELEASE = [
      "publish: steps: more than"),
     ("          name: wheel\n          path: dist/", "          password: p", "publish: secret"),
     ("    timeout-minutes: 10\n", "", "publish: no end"),
-    ("test -f", "echo ${{ github.ref }}; test -f", "build: Hold the tag against the version: an exp"),
+    ("test -f", "echo ${{ github.ref }}; test -f", "the version: an expression"),
 ]  # fmt: skip
 
 

@@ -84,7 +84,7 @@ assert found.attempted and not found.failed
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [
-        (["evaluate", SUBMISSION, *TRUTH], "score"),
+        (["evaluate", SUBMISSION, "--phase", "test", *TRUTH], "score"),
         (["dry-run"], "host"),
         (["bundle", "build", "--out", "nlb21.zip"], "host"),
         (["score", SUBMISSION, *TRUTH], "score"),
