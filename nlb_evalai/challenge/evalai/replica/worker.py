@@ -6,13 +6,9 @@ import contextlib
 import json
 import os
 import shutil
-import site
 import subprocess
-import sys
-import sysconfig
 import tempfile
 import uuid
-import venv
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +26,7 @@ from nlb_evalai.challenge.evalai.config import (
     ChallengePhase,
     parse_challenge,
 )
+from nlb_evalai.challenge.evalai.replica.fresh import PROJECT, fresh_python
 from nlb_evalai.challenge.evalai.replica.output import Problem, judge, revive
 from nlb_evalai.challenge.evalai.replica.pins import script_problems
 from nlb_evalai.challenge.evalai.scored import Scored, from_answer
@@ -37,8 +34,6 @@ from nlb_evalai.errors import NOT_FIT, ToolError
 
 #: Memory of EvalAI's worker unless the platform's staff raise it.
 DEFAULT_MEMORY_MIB = 1024
-#: What the bundle must do without: this project itself.
-_FORBIDDEN = ("evaluation_script", "nlb_evalai")
 
 
 class ReplicaError(ToolError):
@@ -199,7 +194,7 @@ class Replica:
         elsewhere.mkdir(exist_ok=True)
         self._process = subprocess.Popen(
             [
-                str(_fresh_python(self.folder / "python")),
+                str(fresh_python(self.folder / "python")),
                 "-I",
                 str(Path(__file__).with_name("child.py")),
                 str(self._log),
@@ -213,7 +208,7 @@ class Replica:
             action="load",
             folder=str(self.folder),
             package=self.package,
-            forbidden=_FORBIDDEN,
+            forbidden=PROJECT,
         )
         if answer is None:
             raise ReplicaError("the worker died while it loaded the challenge")
@@ -374,29 +369,6 @@ class Replica:
             return None
         answer: Dict[str, Any] = json.loads(line)
         return answer
-
-
-def _fresh_python(folder: Path) -> Path:
-    """An interpreter with the libraries that are installed here, but none of their hooks.
-
-    Its only link to this environment is a list of site-packages folders. A ``.pth`` file in one of
-    those, as an editable install of this project has, is not read.
-    """
-    python = folder / "bin" / "python"
-    if python.exists():
-        return python
-    venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
-    scheme = {"base": str(folder), "platbase": str(folder)}
-    libraries = Path(sysconfig.get_path("purelib", vars=scheme))
-    here = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    candidates = [*sys.path, *here, *site.getsitepackages(), site.getusersitepackages()]
-    kept = [
-        path
-        for path in dict.fromkeys(candidates)
-        if path.rstrip("/").endswith(("site-packages", "dist-packages")) and Path(path).is_dir()
-    ]
-    libraries.joinpath("libraries.pth").write_text("\n".join(kept) + "\n")
-    return python
 
 
 def _reader_peak_mib(output: Any) -> float:
