@@ -12,7 +12,7 @@ help:  ## list the targets
 
 $(VENV)/.run: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[host]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from . import leaderboard
 from .annotation import Annotation
@@ -142,6 +141,9 @@ def score(
     AnnotationError
         If the ground truth is at fault.
     """
+    # imported here, as those who only check a submission need not have it
+    from threadpoolctl import threadpool_limits
+
     started = time.perf_counter()
     with (
         # More threads would only take the reader's core: its inflating is what the wait is for.

@@ -16,7 +16,10 @@ from tests.paths import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").iterdir())
 PUSH = ROOT / ".github" / "workflows" / "push-challenge.yml"
+RELEASE = ROOT / ".github" / "workflows" / "release.yml"
 CHECKS = ROOT / ".github" / "workflows" / "checks.yml"
+ON_TAGS = "startsWith(github.ref, 'refs/tags/v') && github.event_name == 'push'"
+PUBLISHES = "pypa/gh-action-pypi-publish@"
 PROTECTED = "github.ref == 'refs/heads/challenge'"
 INSTALL = "python -m pip install --no-deps --require-hashes --only-binary :all: -r "
 _SECRET = re.compile(r"secrets\.|steps\.role\.outputs|github\.token")
@@ -55,7 +58,9 @@ def _faults_of_job(job: Dict[str, Any]) -> Iterator[str]:
     if "env" in job:
         yield "env: of the whole job"
     holders = [number for number, step in enumerate(steps) if _is_trusted(step)]
-    if holders or "id-token" in job.get("permissions", {}):
+    if any(step.get("uses", "").startswith(PUBLISHES) for step in steps):
+        yield from _faults_of_publishing(job, holders)
+    elif holders or "id-token" in job.get("permissions", {}):
         yield from _faults_of_trust(job, holders)
     for step in steps:
         if "${{" in step.get("run", ""):
@@ -101,6 +106,21 @@ def _faults_of_trust(job: Dict[str, Any], holders: List[int]) -> Iterator[str]:
     tokens = [step for step in steps if "secrets." in yaml.safe_dump(step.get("env", {}))]
     if len(tokens) != 1 or " bundle push " not in _run(tokens[0]):
         yield "token: not for the push alone"
+
+
+def _faults_of_publishing(job: Dict[str, Any], holders: List[int]) -> Iterator[str]:
+    """Of a job that PyPI trusts: it takes what another built, and runs no code of its own."""
+    if job.get("if") != ON_TAGS:
+        yield "if: not only on tags"
+    if "environment" not in job:
+        yield "environment: none, so no protection rules"
+    if job.get("permissions") != {"id-token": "write"}:
+        yield "permissions: other than id-token: write"
+    if holders or "password" in yaml.safe_dump(job["steps"]):
+        yield "secret: a trusted publisher needs none"
+    used = [step.get("uses", "").partition("@")[0] + "@" for step in job["steps"]]
+    if used != ["actions/download-artifact@", PUBLISHES]:
+        yield "steps: more than to take the wheel and to publish it"
 
 
 def _run(step: Dict[str, Any]) -> str:
@@ -151,6 +171,33 @@ def test_a_workflow_that_breaks_a_rule_is_found(old: str, new: str, fault: str) 
     text = PUSH.read_text("utf-8")
     assert old in text
     assert any(fault in found for found in faults_of(text.replace(old, new)))
+
+
+#: a change of the workflow that publishes -> the fault that must be found
+BROKEN_RELEASE = [
+    (ON_TAGS, "github.event_name == 'push'", "publish: if: not only on tags"),
+    ("    environment: pypi", "    # none", "publish: environment: none"),
+    ("id-token: write", "id-token: write\n      contents: write", "publish: permissions: other"),
+    ("          path: dist/\n", "          path: dist/\n      - run: make wheel\n",
+     "publish: steps: more than"),
+    ("          name: wheel\n          path: dist/", "          password: p", "publish: secret"),
+    ("    timeout-minutes: 10\n", "", "publish: no end"),
+    ("test -f", "echo ${{ github.ref }}; test -f", "the version: an expression"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "fault"), BROKEN_RELEASE, ids=lambda value: str(value)[:25])
+def test_a_release_that_breaks_a_rule_is_found(old: str, new: str, fault: str) -> None:
+    text = RELEASE.read_text("utf-8")
+    assert old in text
+    assert any(fault in found for found in faults_of(text.replace(old, new)))
+
+
+def test_a_release_is_of_the_version_that_its_tag_says_and_is_tried_before() -> None:
+    steps = yaml.safe_load(RELEASE.read_text("utf-8"))["jobs"]["build"]["steps"]
+    runs = [step["run"] for step in steps if "run" in step]
+    assert runs[0] == ".ci/wheel"
+    assert "${GITHUB_REF_NAME#v}-py3" in runs[1]
 
 
 def test_a_secret_before_the_installation_is_found() -> None:

@@ -65,6 +65,12 @@ def bits_per_spike(rates: np.ndarray, spikes: np.ndarray) -> float:
     References
     ----------
     Pei, Ye et al. 2021, arXiv:2109.04463, section 3.
+
+    Examples
+    --------
+    >>> spikes = np.array([[[1], [0]]])  # 1 trial, 2 bins, 1 neuron
+    >>> round(bits_per_spike(np.array([[[0.9], [0.1]]]), spikes), 3)
+    0.848
     """
     check_scored(rates, spikes)
     if not np.nansum(spikes) > 0:

@@ -142,6 +142,11 @@ def neg_log_likelihood(rates: np.ndarray, spikes: np.ndarray) -> float:
     ------
     ValueError
         If shapes differ, or a scored rate is negative or not finite.
+
+    Examples
+    --------
+    >>> round(neg_log_likelihood(np.array([0.5, 0.5]), np.array([1, 0])), 4)  # 1 - log(0.5)
+    1.6931
     """
     from scipy.special import gammaln
 

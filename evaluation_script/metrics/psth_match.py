@@ -183,6 +183,12 @@ def eval_psth(
     References
     ----------
     Pei, Ye et al. 2021, arXiv:2109.04463, section 3.
+
+    Examples
+    --------
+    >>> psth = np.sin(np.arange(20.0)).reshape(2, 10, 1)  # 2 conditions, 10 bins, 1 neuron
+    >>> eval_psth(psth, psth[[0, 1, 1]], [np.array([0]), np.array([1, 2])])
+    1.0
     """
     if eval_rates.shape[1:] != psth.shape[1:] or len(psth) != len(eval_cond_idx):
         raise ValueError(

@@ -170,6 +170,14 @@ def speed_tp_correlation(
     References
     ----------
     Sohn et al. 2019, Neuron 103; Pei, Ye et al. 2021, arXiv:2109.04463, section 3.
+
+    Examples
+    --------
+    >>> bins, speeds = np.arange(5.0), np.array([4.0, 3.0, 2.0, 1.0])
+    >>> rates = (speeds[:, None] * bins)[..., None]  # 4 trials, 5 bins, 1 neuron
+    >>> behavior = np.array([[1, 0, 1, 650, tp] for tp in (500, 600, 700, 800)], float)
+    >>> round(speed_tp_correlation(np.zeros((4, 5, 1)), rates, behavior), 6)
+    -1.0
     """
     if eval_rates.shape[:2] != eval_spikes_heldout.shape[:2]:
         raise ValueError(f"rates have shape {eval_rates.shape}, spikes {eval_spikes_heldout.shape}")

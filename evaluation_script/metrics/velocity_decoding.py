@@ -346,6 +346,14 @@ def velocity_decoding(
     References
     ----------
     Pei, Ye et al. 2021, arXiv:2109.04463, section 3; scikit-learn's GridSearchCV(Ridge()).
+
+    Examples
+    --------
+    >>> rates = np.random.default_rng(0).random((4, 25, 5))  # 4 trials, 25 bins, 5 neurons
+    >>> velocity = rates[..., :2] - 2 * rates[..., 2:4]
+    >>> every = np.ones((4, 1), bool)  # one decoder, of all trials
+    >>> round(velocity_decoding(rates, velocity, every, rates, velocity, every), 3)
+    1.0
     """
     for rates, behavior, mask in (
         (train_rates, train_behavior, train_decode_mask),
@@ -377,7 +385,15 @@ def fit_and_eval_decoder(
     eval_rates: np.ndarray,
     eval_behavior: np.ndarray,
 ) -> float:
-    """:func:`velocity_decoding` for flat arrays: (rows, neurons) rates, (rows, 2) behavior."""
+    """:func:`velocity_decoding` for flat arrays: (rows, neurons) rates, (rows, 2) behavior.
+
+    Examples
+    --------
+    >>> rates = np.random.default_rng(0).random((100, 5))
+    >>> velocity = rates[:, :2] - 2 * rates[:, 2:4]
+    >>> round(fit_and_eval_decoder(rates, velocity, rates, velocity), 3)
+    1.0
+    """
     ones = np.ones((1, 1), bool)
     return velocity_decoding(
         train_rates[None],

@@ -9,9 +9,16 @@ from typing import NoReturn
 import click
 
 from nlb_evalai import __version__
+from nlb_evalai.beside import namesake
 from nlb_evalai.cli._lazy import LazyGroup
 
 _HERE = "nlb_evalai.cli"
+#: as `nlb_evalai.errors.NOT_SEEN`, which would import the scorer
+_CANNOT_RUN = 2
+_WINDOWS = (
+    "nlb-evalai runs on Linux and macOS; on Windows, install and run it in WSL, the Windows "
+    "Subsystem for Linux"
+)
 
 
 @click.group(
@@ -89,7 +96,10 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: an error made on purpose, and one of files, becomes a message and its code."""
+    """Entry point: an error that is for the user becomes a message and its exit code."""
+    unable = _WINDOWS if sys.platform == "win32" else namesake()
+    if unable:
+        _end(unable, _CANNOT_RUN)
     if logging.lastResort is not None:
         logging.lastResort.addFilter(_is_news)
     try:

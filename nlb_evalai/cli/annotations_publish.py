@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Optional
 
+# missed before scipy is: the extra that brings it brings that, too
+import botocore  # noqa: F401
 import click
 
 from evaluation_script.suites import Suite

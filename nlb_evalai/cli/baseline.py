@@ -7,6 +7,9 @@ from typing import Tuple
 
 import click
 
+# missed before scipy is: the extra that brings it brings that, too
+import sklearn  # noqa: F401
+
 from evaluation_script.suites import Suite
 from nlb_evalai.cli._sessions import print_result, progress_bar, session_options
 from nlb_evalai.cli._suite import phase_of

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
+from typing import Any, Iterator, Mapping, Optional
 
 import click
 
 from evaluation_script.suites import Suite
 from evaluation_script.text import plural, printable
-from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import echo, print_json
 from nlb_evalai.cli.evaluate import scoring_bar
+from nlb_evalai.errors import ToolError
 from nlb_evalai.submission.evaluate import not_verified, read_receipt, verify_receipt
 
 _RECEIPT = click.argument("receipt", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -27,22 +27,31 @@ def receipt_group() -> None:
 @_RECEIPT
 def show(receipt: Path) -> None:
     """Tell what RECEIPT says, in brief."""
-    found = read_receipt(receipt)
-    console = plain_console()
+    try:
+        lines = list(_lines(read_receipt(receipt)))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # only where jsonschema is not installed
+        what = f"{type(error).__name__}: {error}"
+        raise ToolError(f"{receipt}: is no receipt: a field is not as expected ({what})") from None
+    for line in lines:
+        echo(line)
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     truth = found.get("truth", {"is_public": None, "published_as": None})
     known = (
         truth["published_as"]
         or {True: "public", False: "hidden", None: "it does not say"}[truth["is_public"]]
     )
-    echo(f"suite {found['suite']}, rules {found['rules_version']}, phase {found['phase']}")
-    echo(f"scored {found['created_at']} in {found['seconds']} s; truth: {known}")
+    yield f"suite {found['suite']}, rules {found['rules_version']}, phase {found['phase']}"
+    yield f"scored {found['created_at']} in {found['seconds']} s; truth: {known}"
     for name, facts in found["files"].items():
-        echo(f"{name.replace('_', ' ')}: sha256 {facts['sha256']}, {facts['bytes']} bytes")
+        yield f"{name.replace('_', ' ')}: sha256 {facts['sha256']}, {facts['bytes']} bytes"
     for name, group in found["groups"].items():
         scores = "  ".join(f"{key} {one['value']:.6f}" for key, one in group["scores"].items())
-        console.print(f"  {printable(name):20} {scores}", soft_wrap=True)
+        yield f"  {printable(name):20} {scores}"
         for key, reason in group["left_out"].items():
-            console.print(f"  {printable(name):20} {key} left out: {printable(reason)}")
+            yield f"  {printable(name):20} {key} left out: {reason}"
 
 
 @receipt_group.command()

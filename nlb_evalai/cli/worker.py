@@ -8,6 +8,10 @@ from typing import Any, Optional, Tuple
 
 import click
 
+# what scoring needs is missed here, before the first submission, rather than at each of them
+import scipy  # noqa: F401
+import threadpoolctl  # noqa: F401
+
 from evaluation_script.suites import Suite
 from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import print_json

@@ -264,6 +264,19 @@ def save(
     ------
     ProblemsError
         If the server would refuse it; names every problem of all groups.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> rates = lambda *shape: np.full(shape, 0.1, np.float32)
+    >>> arrays = {
+    ...     "train_rates_heldin": rates(75, 35, 107),
+    ...     "train_rates_heldout": rates(75, 35, 35),
+    ...     "eval_rates_heldin": rates(25, 35, 107),
+    ...     "eval_rates_heldout": rates(25, 35, 35),
+    ... }
+    >>> path = tempfile.mkdtemp() + "/submission.h5"
+    >>> notes = save(path, {"mc_maze_small_20": arrays}, phase="val")
     """
     problems: List[str] = []
     with Writer(path, phase=phase, suite=suite) as writer:

@@ -19,6 +19,7 @@ from evaluation_script.submission.layout import Layout, published_layouts
 from evaluation_script.submission.structure import MAX_CHUNK_BYTES
 from evaluation_script.suites import DEFAULT, Dataset, MetricType, Phase, Suite
 from nlb_evalai.challenge.head import Head
+from nlb_evalai.extras import install
 
 #: EvalAI's name of each page of a challenge
 PAGES = ("description", "evaluation_details", "terms_and_conditions", "submission_guidelines")
@@ -91,6 +92,7 @@ def render_pages(suite: Suite, head: Head) -> Dict[str, str]:
         "max_chunk_mib": MAX_CHUNK_BYTES >> 20,
         "max_rate": f"{int(MAX_RATE):,}",
         "with_data": any(dataset.dandiset for dataset in suite.datasets),
+        "install": install(),
         "suite_option": "" if suite.name == DEFAULT else f" --suite {suite.name}.py",
     }
     pages = {

@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator
 from nlb_evalai.competition.batch.pool import crashed
 from nlb_evalai.competition.batch.task import FAILED, Outcome, Task, score_task
 from nlb_evalai.errors import ToolError
+from nlb_evalai.extras import install
 
 #: tasks handed out per worker thread: enough to keep them busy, few enough for the scheduler
 _AHEAD = 4
@@ -47,9 +48,7 @@ def run_cluster(
     try:
         from distributed import Client, as_completed
     except ImportError:
-        raise ClusterError(
-            "--dask needs dask.distributed: pip install 'nlb-evalai[dask]'"
-        ) from None
+        raise ClusterError(f"--dask needs dask.distributed: {install('dask')}") from None
     try:
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:

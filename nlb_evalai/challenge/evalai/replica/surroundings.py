@@ -11,12 +11,16 @@ import uuid
 import venv
 from pathlib import Path
 
+#: What the bundle must do without: this project itself.
+PROJECT = ("evaluation_script", "nlb_evalai")
+
 
 def fresh_python(folder: Path) -> Path:
     """An interpreter with the libraries that are installed here, but none of their hooks.
 
     Its only link to this environment is a list of site-packages folders. A ``.pth`` file in one of
-    those, as an editable install of this project has, is not read.
+    those, as an editable install of this project has, is not read; where the project itself lies in
+    one, links to all the rest of it take its place.
     """
     python = folder / "bin" / "python"
     if python.exists():
@@ -31,8 +35,19 @@ def fresh_python(folder: Path) -> Path:
         for path in dict.fromkeys(candidates)
         if path.rstrip("/").endswith(("site-packages", "dist-packages")) and Path(path).is_dir()
     ]
-    libraries.joinpath("libraries.pth").write_text("\n".join(kept) + "\n")
+    shown = [_without_project(Path(path), folder / f"libraries-{i}") for i, path in enumerate(kept)]
+    libraries.joinpath("libraries.pth").write_text("".join(f"{path}\n" for path in shown))
     return python
+
+
+def _without_project(libraries: Path, links: Path) -> Path:
+    if not any((libraries / name).exists() for name in PROJECT):
+        return libraries
+    links.mkdir()
+    for entry in libraries.iterdir():
+        if entry.name not in PROJECT:
+            (links / entry.name).symlink_to(entry)
+    return links
 
 
 def random_name(name: str) -> str:

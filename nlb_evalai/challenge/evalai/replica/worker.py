@@ -27,14 +27,17 @@ from nlb_evalai.challenge.evalai.config import (
 )
 from nlb_evalai.challenge.evalai.replica.output import Problem, judge, revive
 from nlb_evalai.challenge.evalai.replica.pins import script_problems
-from nlb_evalai.challenge.evalai.replica.surroundings import fresh_python, place, random_name
+from nlb_evalai.challenge.evalai.replica.surroundings import (
+    PROJECT,
+    fresh_python,
+    place,
+    random_name,
+)
 from nlb_evalai.challenge.evalai.scored import Scored, from_answer
 from nlb_evalai.errors import NOT_FIT, ToolError
 
 #: Memory of EvalAI's worker unless the platform's staff raise it.
 DEFAULT_MEMORY_MIB = 1024
-#: What the bundle must do without: this project itself.
-_FORBIDDEN = ("evaluation_script", "nlb_evalai")
 
 
 class ReplicaError(ToolError):
@@ -212,7 +215,7 @@ class Replica:
             action="load",
             folder=str(self.folder),
             package=self.package,
-            forbidden=_FORBIDDEN,
+            forbidden=PROJECT,
         )
         if answer is None:
             raise ReplicaError("the worker died while it loaded the challenge")

@@ -130,6 +130,21 @@ told = [importlib.util.find_spec("{name}") is None, b"ModuleNotFoundError" in ch
     assert _told(tmp_path, body) == [True, True]
 
 
+def test_an_installation_of_this_project_is_left_out_and_the_rest_of_its_folder_is_not(tmp_path):
+    site = tmp_path / "site-packages"
+    for name in ("evaluation_script", "nlb_evalai", "another"):
+        (site / name).mkdir(parents=True)
+        (site / name / "__init__.py").touch()
+    body = """
+import importlib.util
+names = "evaluation_script", "nlb_evalai", "another"
+told = [importlib.util.find_spec(name) is not None for name in names]
+"""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(site))
+        assert _told(tmp_path, body) == [False, False, True]
+
+
 def test_the_libraries_of_this_environment_are_there(tmp_path):
     body = """
 import importlib, numpy, scipy, sklearn, yaml
