@@ -15,6 +15,7 @@ from .annotation import Annotation
 from .arrays import Part
 from .errors import InternalError, SubmissionError
 from .files import PathLike
+from .held import Held
 from .metrics import Metric
 from .reader.process import Limits, ReaderProcess
 from .receipt import make_receipt
@@ -27,6 +28,9 @@ from .submission.upload import Upload
 from .suites import Phase, Suite
 
 logger = logging.getLogger(__name__)
+
+#: More threads would only take the reader's core: its inflating is what the wait is for.
+_ONE_BLAS_THREAD = Held(lambda: threadpool_limits(1))
 
 TRUTH_UNFIT = "it could not be computed from the ground truth; the organizers have been told"
 UNDEFINED = "it is undefined for these rates (constant, or too large to compute with)"
@@ -140,8 +144,7 @@ def score(
     """
     started = time.perf_counter()
     with (
-        # More threads would only take the reader's core: its inflating is what the wait is for.
-        threadpool_limits(1),
+        _ONE_BLAS_THREAD,
         Upload(user_submission_file, limits) as upload,
         Annotation(test_annotation_file, phase_codename, suite) as annotation,
     ):
@@ -151,7 +154,7 @@ def score(
             inspection = inspect(reader, suite, annotation.layouts)
             audit = ValueAudit(phase.nan_where_unscored, inspection.not_negative)
             groups = _score_groups(reader, annotation, inspection, audit, progress)
-            reader_peak_bytes = reader.peak_bytes
+            reader_facts = {"walls": reader.walls, "peak_bytes": reader.peak_bytes}
         if audit.problems:
             raise SubmissionError(audit.problems)
         upload.check_unchanged()
@@ -164,7 +167,7 @@ def score(
         groups,
         files,
         time.perf_counter() - started,
-        reader_peak_bytes,
+        reader_facts,
     )
     return card
 

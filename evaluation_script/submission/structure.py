@@ -90,7 +90,7 @@ def inspect(reader: ReaderProcess, suite: Suite, layouts: Mapping[str, Layout]) 
             inspection.not_negative |= inspector.not_negative()
             inspection.plan += blocks_of(group, inspector.parts, inspector.arrays)
     if not problems and not inspection.layouts:
-        problems.append(_nothing_to_score(inspection.absent_truth))
+        problems.append(_nothing_to_score(inspection.absent_truth, layouts))
     if problems:
         raise SubmissionError(problems)
     for group in inspection.absent_truth:
@@ -108,10 +108,11 @@ def _root_problems(facts: Mapping[str, Any], known: Iterable[str]) -> List[str]:
     return problems
 
 
-def _nothing_to_score(absent: Sequence[str]) -> str:
+def _nothing_to_score(absent: Sequence[str], scored: Iterable[str]) -> str:
+    expected = f"expected one or more of the groups {', '.join(scored)}"
     if absent:
-        return f"nothing to score: this phase does not score {', '.join(absent)}"
-    return "nothing to score: the file holds no dataset of this benchmark"
+        return f"nothing to score: this phase does not score {', '.join(absent)}; {expected}"
+    return f"nothing to score: the file holds no dataset of this benchmark; {expected}"
 
 
 def _is_real(facts: Mapping[str, Any], kind: str) -> bool:
