@@ -14,7 +14,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -31,10 +31,10 @@ class InProcessReader:
     """``ReaderProcess`` without the process: nothing confined, nothing survived."""
 
     peak_bytes = 0
-    walls: Dict[str, bool] = {}
+    walls: ClassVar[Dict[str, bool]] = {}
 
     def __init__(self, descriptor: int, limits: Optional[Limits] = None) -> None:
-        raw = open(os.dup(descriptor), "rb", buffering=0)  # noqa: SIM115 - closed below
+        raw = open(os.dup(descriptor), "rb", buffering=0)  # noqa: SIM115, PTH123 - closed below
         self._submission = H5Submission(raw, ThreadPoolExecutor(2))
 
     def __enter__(self) -> InProcessReader:

@@ -1,4 +1,4 @@
-"""Settings of the whole process that several calls at once may need: kept until the last is done."""
+"""Settings of the whole process that calls at once may need: kept until the last is done."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever else prints must not break the protocol
     pool = _started_pool()
     buffer = mmap.mmap(settings["buffer_fd"], settings["buffer_bytes"])
-    raw = open(settings["submission_fd"], "rb", buffering=0)  # noqa: SIM115 - to the end
+    raw = open(settings["submission_fd"], "rb", buffering=0)  # noqa: SIM115, PTH123
     walls = sandbox.confine(settings["parent"], settings["memory_bytes"], settings["cpu_seconds"])
 
     def send(message: Dict[str, Any]) -> None:

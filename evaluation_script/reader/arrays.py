@@ -199,6 +199,8 @@ class ArrayReader:
         corner = tuple(at * size for at, size in zip(place, self._chunk_shape))
         # An error where the search does not find what the walk over all chunks met.
         filter_mask, data = self._dataset.read_direct_chunk(corner)
+        if len(data) != self._stored_bytes[place]:
+            raise CorruptData("a stored chunk is not as long as the index says")
         if self._partial_unfiltered and any(
             at + size > extent for at, size, extent in zip(corner, self._chunk_shape, self.shape)
         ):

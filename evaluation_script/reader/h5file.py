@@ -58,14 +58,10 @@ class H5Submission:
 
     def __init__(self, raw: RawIOBase, pool: ThreadPoolExecutor) -> None:
         self._raw = raw
-        try:
-            self._file = h5py.File(self._raw, "r")
-        except MemoryError:
-            raise
-        except Exception:
-            if _is_marked_open(raw):
-                raise OpenForWriting from None
-            raise
+        # Opened by its name it would be refused; through a Python file the library forgets to look.
+        if _is_marked_open(raw):
+            raise OpenForWriting
+        self._file = h5py.File(self._raw, "r")
         self._arrays: Dict[str, ArrayReader] = {}
         self._pool = pool
 

@@ -291,7 +291,7 @@ class ReaderProcess:
         return faults.ended(code, self._where)
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=8)
 def _tell_missing(walls: Tuple[str, ...]) -> None:
     """Once for each process: a worker reads many files."""
     logger.warning("not all walls stand around the reader; missing: %s", "; ".join(walls))
