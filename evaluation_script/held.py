@@ -7,6 +7,9 @@ import threading
 from contextlib import ExitStack
 from typing import Callable, ContextManager, List
 
+#: no thread's number, so that it never leaves
+_NOBODY = 0
+
 
 class Held:
     """A setting of the whole process, made by the first call that needs it, undone by the last.
@@ -40,9 +43,7 @@ class Held:
                 self._undo.close()
 
     def _forked(self) -> None:
-        """In a forked child only the thread that forked goes on."""
+        """In a forked child what is set stays set: the threads that could undo it are not there."""
         self._lock = threading.Lock()
-        before = self._holders
-        self._holders = [holder for holder in before if holder == threading.get_ident()]
-        if before and not self._holders:
-            self._undo.close()
+        if self._holders:
+            self._holders.append(_NOBODY)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -29,8 +31,20 @@ from .suites import Phase, Suite
 
 logger = logging.getLogger(__name__)
 
-#: More threads would only take the reader's core: its inflating is what the wait is for.
-_ONE_BLAS_THREAD = Held(lambda: threadpool_limits(1))
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Limit the process; by a thread of its own, since only the one that sets may undo it."""
+    limits = ExitStack()
+    with ThreadPoolExecutor(1) as own:
+        own.submit(lambda: limits.enter_context(threadpool_limits(1))).result()
+        try:
+            yield
+        finally:
+            own.submit(limits.close).result()
+
+
+_ONE_BLAS_THREAD = Held(_one_blas_thread)
 
 TRUTH_UNFIT = "it could not be computed from the ground truth; the organizers have been told"
 UNDEFINED = "it is undefined for these rates (constant, or too large to compute with)"
@@ -144,7 +158,10 @@ def score(
     """
     started = time.perf_counter()
     with (
+        # More threads would only take the reader's core: its inflating is what the wait is for.
+        # Some libraries count theirs for the process, others for each thread that calls them.
         _ONE_BLAS_THREAD,
+        threadpool_limits(1),
         Upload(user_submission_file, limits) as upload,
         Annotation(test_annotation_file, phase_codename, suite) as annotation,
     ):
