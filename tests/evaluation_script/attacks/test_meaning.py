@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import shutil
 import zlib
 from pathlib import Path
@@ -14,7 +13,13 @@ import pytest
 from h5py import h5d, h5p, h5s, h5t
 
 from evaluation_script.reader.filters import fletcher32
-from tests.evaluation_script.attacks.arena import MAZE, Arena, rates, shapes
+from tests.evaluation_script.attacks.arena import (
+    MAZE,
+    Arena,
+    leave_partial_chunks_unfiltered,
+    rates,
+    shapes,
+)
 
 ARRAY = "eval_rates_heldout"
 SHAPE = shapes(MAZE)[ARRAY]
@@ -82,12 +87,10 @@ def test_fill_values_count_where_hdf5_fills_them_in(arena: Arena, storage: str, 
 
 
 def leave_partial_chunks(create: h5p.PropDCID) -> None:
-    """H5Pset_chunk_opts(H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS), which h5py does not offer."""
     create.set_chunk(CHUNKS)
     create.set_shuffle()
     create.set_deflate(4)
-    call = ctypes.CDLL(h5p.__file__).H5Pset_chunk_opts
-    assert call(ctypes.c_int64(create.id), ctypes.c_uint(2)) >= 0
+    leave_partial_chunks_unfiltered(create)
 
 
 def unfiltered(arena: Arena, tmp_path: Path, edge: bytes = b"") -> Path:
