@@ -7,19 +7,20 @@ inside the scorer's own process; all else is equal.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, ClassVar, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from evaluation_script import main as scorer
+from evaluation_script import scoring
 from evaluation_script.reader.buffer import Read
 from evaluation_script.reader.h5file import H5Submission
 from evaluation_script.reader.process import Limits, ReaderProcess
@@ -30,11 +31,11 @@ class InProcessReader:
     """``ReaderProcess`` without the process: nothing confined, nothing survived."""
 
     peak_bytes = 0
+    walls: ClassVar[Dict[str, bool]] = {}
 
     def __init__(self, descriptor: int, limits: Optional[Limits] = None) -> None:
-        import os
-
-        self._submission = H5Submission(os.dup(descriptor), ThreadPoolExecutor(2))
+        raw = open(os.dup(descriptor), "rb", buffering=0)  # noqa: SIM115, PTH123 - closed below
+        self._submission = H5Submission(raw, ThreadPoolExecutor(2))
 
     def __enter__(self) -> InProcessReader:
         return self
@@ -59,9 +60,9 @@ class InProcessReader:
 
 def seconds(truth: Path, submission: Path, reader: Any) -> float:
     """Wall time of one scoring with that reader."""
-    scorer.ReaderProcess = reader  # type: ignore[misc]
+    scoring.ReaderProcess = reader  # type: ignore[misc]
     started = time.perf_counter()
-    scorer.score(truth, submission, "val")
+    scoring.score(truth, submission, "val")
     return time.perf_counter() - started
 
 

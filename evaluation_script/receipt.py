@@ -27,7 +27,7 @@ def make_receipt(
     files: Mapping[str, Mapping[str, Any]],
     rates: Mapping[str, Mapping[str, int]],
     seconds: float,
-    reader_peak_bytes: int,
+    reader: Mapping[str, Any],
 ) -> Dict[str, Any]:
     """Everything a host needs to re-check the scores years later, as plain JSON values.
 
@@ -43,8 +43,9 @@ def make_receipt(
         Numbers of exact zeros, tiny and huge rates by array, where there are any.
     seconds : float
         Wall time of the whole scoring.
-    reader_peak_bytes : int
-        The most memory that the helper process held.
+    reader : mapping
+        Of the helper process: ``peak_bytes``, the most memory that it held, and ``walls``, which
+        of ``reader.sandbox.WALLS`` stood.
     """
     return {
         "schema": SCHEMA,
@@ -62,8 +63,9 @@ def make_receipt(
         "seconds": round(seconds, 3),
         "peak_memory_mib": {
             "scorer": peak_memory_bytes() >> 20,
-            "reader": reader_peak_bytes >> 20,
+            "reader": reader["peak_bytes"] >> 20,
         },
+        "reader": {"walls": dict(reader["walls"])},
         "versions": {
             "python": platform.python_version(),
             "numpy": np.__version__,

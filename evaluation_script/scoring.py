@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from .annotation import Annotation
 from .arrays import Part
 from .errors import InternalError, SubmissionError
 from .files import PathLike
+from .held import Held
 from .metrics import Metric
 from .reader.process import Limits, ReaderProcess
 from .receipt import make_receipt
@@ -26,6 +29,23 @@ from .submission.upload import Upload
 from .suites import Phase, Suite
 
 logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Limit the process; by a thread of its own, since only the one that sets may undo it."""
+    from threadpoolctl import threadpool_limits
+
+    limits = ExitStack()
+    with ThreadPoolExecutor(1) as own:
+        own.submit(lambda: limits.enter_context(threadpool_limits(1))).result()
+        try:
+            yield
+        finally:
+            own.submit(limits.close).result()
+
+
+_ONE_BLAS_THREAD = Held(_one_blas_thread)
 
 TRUTH_UNFIT = "it could not be computed from the ground truth; the organizers have been told"
 UNDEFINED = "it is undefined for these rates (constant, or too large to compute with)"
@@ -147,6 +167,8 @@ def score(
     started = time.perf_counter()
     with (
         # More threads would only take the reader's core: its inflating is what the wait is for.
+        # Some libraries count theirs for the process, others for each thread that calls them.
+        _ONE_BLAS_THREAD,
         threadpool_limits(1),
         Upload(user_submission_file, limits) as upload,
         Annotation(test_annotation_file, phase_codename, suite) as annotation,
@@ -162,7 +184,7 @@ def score(
                 refuse_tiny=for_participant,
             )
             groups = _score_groups(reader, annotation, inspection, audit, progress)
-            reader_peak_bytes = reader.peak_bytes
+            reader_facts = {"walls": reader.walls, "peak_bytes": reader.peak_bytes}
         if audit.problems:
             raise SubmissionError(audit.problems)
         upload.check_unchanged()
@@ -178,7 +200,7 @@ def score(
         files,
         audit.counts(),
         time.perf_counter() - started,
-        reader_peak_bytes,
+        reader_facts,
     )
     return card
 

@@ -1,7 +1,8 @@
 """The helper process. Run by file path with ``python -I``; not for people.
 
-Arguments: one JSON object (see ``client.ReaderProcess``). It answers each request on standard
-output in order, and leaves when standard input ends.
+Arguments: one JSON object (see ``process.ReaderProcess``). Before it touches the file it says that
+it is ready and which walls stand around it, then that it opened the file. It answers each request
+on standard output in order, and leaves when standard input ends.
 """
 
 from __future__ import annotations
@@ -64,17 +65,22 @@ def main() -> None:
     os.dup2(2, 1)  # whatever else prints must not break the protocol
     pool = _started_pool()
     buffer = mmap.mmap(settings["buffer_fd"], settings["buffer_bytes"])
-    sandbox.confine(settings["parent"], settings["memory_bytes"], settings["cpu_seconds"])
+    raw = open(settings["submission_fd"], "rb", buffering=0)  # noqa: SIM115, PTH123
+    walls = sandbox.confine(settings["parent"], settings["memory_bytes"], settings["cpu_seconds"])
 
     def send(message: Dict[str, Any]) -> None:
         data = wire.pack(message)
         while data:
             data = data[os.write(answers, data) :]
 
+    send({"ready": walls})
     try:
-        submission = h5file.H5Submission(settings["submission_fd"], pool)
+        submission = h5file.H5Submission(raw, pool)
     except MemoryError:
         send({"error": "memory", "where": None})
+        return
+    except h5file.OpenForWriting:
+        send({"error": "writing", "where": None})
         return
     except Exception:  # noqa: BLE001
         send({"error": "open", "where": None})

@@ -1,27 +1,22 @@
 """Blocks of trials of one array of an HDF5 file.
 
-Chunks compressed with gzip (with or without shuffle) are fetched as they are stored and inflated
-here, each once and on two threads, since zlib lets go of Python's global lock. HDF5's own search
-finds each of them, so that a damaged index of chunks cannot mean one thing here and another to
-a plain read. All else (contiguous arrays, other filters, unusual number formats) goes through the
-HDF5 library.
+Chunks are fetched as they are stored and taken out of their filters here, each once and on two
+threads, since zlib lets go of Python's global lock. HDF5's own search finds each of them, so that
+a damaged index of chunks cannot mean one thing here and another to a plain read. Contiguous arrays
+and unusual number formats go through the HDF5 library.
 """
 
 from __future__ import annotations
 
+import ctypes
 import math
-import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
-from h5py import h5d, h5s, h5t, h5z
+from h5py import h5d, h5p, h5s, h5t
 
-try:  # the same format, inflated about twice as fast
-    from isal import isal_zlib
-except ImportError:
-    isal_zlib = None  # type: ignore[assignment]
-_inflater: Any = isal_zlib or zlib
+from .filters import CorruptData, Pipeline
 
 _STANDARD_TYPES = tuple(
     getattr(h5t, name)
@@ -31,7 +26,7 @@ _STANDARD_TYPES = tuple(
           for order in ("LE", "BE")),
     )
 )  # fmt: skip
-#: so much is fetched before it is inflated; a chunk at least this large is inflated alone, so that
+#: so much is fetched before it is decoded; a chunk at least this large is decoded alone, so that
 #: two of them are never in memory
 _LARGE_CHUNK_BYTES = 8 << 20
 #: rows of chunks up to this size are kept until the next block has taken its trials from them
@@ -42,8 +37,12 @@ _NEVER_WRITTEN = -1
 _Stored = Tuple[Tuple[int, ...], int, bytes]
 
 
-class CorruptData(Exception):
-    """A stored chunk is not what the file says it is."""
+try:
+    _get_chunk_options = ctypes.CDLL(h5p.__file__).H5Pget_chunk_opts
+    _get_chunk_options.argtypes = (ctypes.c_int64, ctypes.POINTER(ctypes.c_uint))
+except AttributeError:  # an HDF5 library that does not know any
+    _get_chunk_options = None  # type: ignore[assignment]
+_DO_NOT_FILTER_PARTIAL_CHUNKS = 2
 
 
 def chunk_grid(shape: Sequence[int], chunks: Sequence[int]) -> Tuple[int, ...]:
@@ -61,13 +60,13 @@ def keeps_rows(shape: Sequence[int], chunks: Sequence[int], dtype: np.dtype) -> 
 class ArrayReader:
     """Reads blocks of trials of one array (trials, bins, neurons), in order.
 
-    Each chunk is inflated once, unless its row is too large to keep (see :func:`keeps_rows`).
+    Each chunk is decoded once, unless its row is too large to keep (see :func:`keeps_rows`).
 
     Parameters
     ----------
     dataset : h5py.h5d.DatasetID
     pool : ThreadPoolExecutor
-        Inflates chunks.
+        Decodes chunks.
     """
 
     def __init__(self, dataset: h5d.DatasetID, pool: ThreadPoolExecutor) -> None:
@@ -77,22 +76,24 @@ class ArrayReader:
         element = dataset.get_type()
         self.dtype: np.dtype = np.dtype(element.dtype.str)
         create = dataset.get_create_plist()
-        filters = [create.get_filter(i) for i in range(create.get_nfilters())]
-        #: code and first parameter of each filter
-        self._filters = [(int(code), int((*values, 0)[0])) for code, _, values, _ in filters]
         self._fill = np.zeros(1, self.dtype)
-        if create.fill_value_defined() != h5d.FILL_VALUE_UNDEFINED:
+        # What is never filled h5py reads as zeros, and so as what the reference scores.
+        if (
+            create.fill_value_defined() != h5d.FILL_VALUE_UNDEFINED
+            and create.get_fill_time() != h5d.FILL_TIME_NEVER
+        ):
             create.get_fill_value(self._fill)
         self._chunk_shape: Tuple[int, ...] = ()  # for an array that is not in chunks
+        self._is_standard = any(element.equal(standard) for standard in _STANDARD_TYPES)
         if create.get_layout() == h5d.CHUNKED:
             self._chunk_shape = tuple(int(n) for n in create.get_chunk())
-            self._chunk_bytes = math.prod(self._chunk_shape) * self.dtype.itemsize
-        self._by_chunk = (
-            bool(self._chunk_shape)
-            and all(code in (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE) for code, _ in self._filters)
-            and any(element.equal(standard) for standard in _STANDARD_TYPES)
-        )
-        if self._by_chunk:
+            self._chunk_bytes = math.prod(self._chunk_shape) * element.get_size()
+            filters = [create.get_filter(i) for i in range(create.get_nfilters())]
+            self._pipeline = Pipeline(
+                [(int(code), int((*values, 0)[0])) for code, _, values, _ in filters],
+                self._chunk_bytes,
+            )
+            self._partial_unfiltered = _leaves_partial_chunks_unfiltered(create)
             self._stored_bytes = self._find_chunks()
         self._slab: Optional[np.ndarray] = None
         self._slab_row = -1
@@ -157,17 +158,25 @@ class ArrayReader:
 
     def _read_row(self, row: int, begin: int, target: np.ndarray) -> None:
         """Fill ``target``, whose first trial is ``begin``, from a row of chunks."""
-        if self._by_chunk:
-            self._inflate_row(row, begin, target)
+        if self._is_standard:
+            self._decode_row(row, begin, target)
         else:
+            # The library knows the format, but not how long a chunk turns out.
+            for place in self._written(row):
+                _, filter_mask, data = self._fetch(place)
+                self._pipeline.undo(filter_mask, data)
             self._read_plain(begin, target)
 
-    def _inflate_row(self, row: int, begin: int, target: np.ndarray) -> None:
-        """Inflate the chunks of a row into ``target``, whose first trial is ``begin``."""
-        written = self._stored_bytes[row] != _NEVER_WRITTEN
-        if not written.all():
+    def _written(self, row: int) -> List[Tuple[int, int, int]]:
+        """The chunks of a row that were ever written."""
+        found = (self._stored_bytes[row] != _NEVER_WRITTEN).nonzero()
+        return [(row, int(bin_), int(unit)) for bin_, unit in zip(*found)]
+
+    def _decode_row(self, row: int, begin: int, target: np.ndarray) -> None:
+        """Decode the chunks of a row into ``target``, whose first trial is ``begin``."""
+        places = self._written(row)
+        if len(places) < self._stored_bytes[row].size:
             target[...] = self._fill
-        places = [(row, int(bin_), int(unit)) for bin_, unit in zip(*written.nonzero())]
         together = max(1, _LARGE_CHUNK_BYTES // self._chunk_bytes)
         running: List[Future] = []
         for first in range(0, len(places), together):
@@ -176,7 +185,7 @@ class ArrayReader:
             for done in running:
                 done.result()
             running = [
-                self._pool.submit(self._inflate, half, begin, target)
+                self._pool.submit(self._decode, half, begin, target)
                 for half in (fetched[::2], fetched[1::2])
                 if half
             ]
@@ -185,17 +194,24 @@ class ArrayReader:
 
     def _fetch(self, place: Tuple[int, int, int]) -> _Stored:
         """A chunk as it is stored."""
-        if int(self._stored_bytes[place]) > self._chunk_bytes + self._chunk_bytes // 8 + 4096:
+        if int(self._stored_bytes[place]) > self._pipeline.most_stored_bytes:
             raise CorruptData("a stored chunk is larger than its contents could be")
         corner = tuple(at * size for at, size in zip(place, self._chunk_shape))
         # An error where the search does not find what the walk over all chunks met.
         filter_mask, data = self._dataset.read_direct_chunk(corner)
+        if len(data) != self._stored_bytes[place]:
+            raise CorruptData("a stored chunk is not as long as the index says")
+        if self._partial_unfiltered and any(
+            at + size > extent for at, size, extent in zip(corner, self._chunk_shape, self.shape)
+        ):
+            filter_mask = -1  # spared all filters
         return corner, filter_mask, data
 
-    def _inflate(self, chunks: Sequence[_Stored], begin: int, target: np.ndarray) -> None:
+    def _decode(self, chunks: Sequence[_Stored], begin: int, target: np.ndarray) -> None:
         """Put chunks into ``target``, whose first trial is ``begin``."""
         for (trial, bin_, unit), filter_mask, data in chunks:
-            block = self._decode(filter_mask, data)
+            decoded = self._pipeline.undo(filter_mask, data)
+            block = np.frombuffer(decoded, self.dtype).reshape(self._chunk_shape)
             first = max(trial, begin)
             last = min(trial + self._chunk_shape[0], begin + target.shape[0])
             bins = min(self._chunk_shape[1], self.shape[1] - bin_)
@@ -203,35 +219,14 @@ class ArrayReader:
             target[first - begin : last - begin, bin_ : bin_ + bins, unit : unit + units] = block[
                 first - trial : last - trial, :bins, :units
             ]
-            del block  # before the next one is inflated
-
-    def _decode(self, filter_mask: int, data: bytes) -> np.ndarray:
-        """A stored chunk as an array of the chunk's shape."""
-        for position in reversed(range(len(self._filters))):
-            if filter_mask >> position & 1:
-                continue
-            code, parameter = self._filters[position]
-            data = self._gunzip(data) if code == h5z.FILTER_DEFLATE else _unshuffle(data, parameter)
-        if len(data) != self._chunk_bytes:
-            raise CorruptData("a stored chunk has the wrong size")
-        return np.frombuffer(data, self.dtype).reshape(self._chunk_shape)
-
-    def _gunzip(self, data: bytes) -> bytes:
-        stream = _inflater.decompressobj()
-        try:
-            # One byte more than there may be: a bomb stops here.
-            inflated: bytes = stream.decompress(data, self._chunk_bytes + 1)
-        except (zlib.error, _inflater.error) as error:
-            raise CorruptData("a stored chunk does not inflate") from error
-        if not stream.eof:
-            raise CorruptData("a stored chunk is cut short or too long")
-        return inflated
+            del block, decoded  # before the next one is decoded
 
 
-def _unshuffle(data: bytes, width: int) -> bytes:
-    """Undo HDF5's shuffle of elements ``width`` bytes wide; what is left over stays at the end."""
-    if width < 1:
-        raise CorruptData("a shuffle filter without a width")
-    count = len(data) // width
-    body = np.frombuffer(data, np.uint8, count * width).reshape(width, count)
-    return body.T.tobytes() + data[count * width :]
+def _leaves_partial_chunks_unfiltered(create: h5p.PropDCID) -> bool:
+    """Whether chunks that reach past the array's end are stored as they are."""
+    if _get_chunk_options is None:
+        return False
+    options = ctypes.c_uint()
+    if _get_chunk_options(create.id, ctypes.byref(options)) < 0:
+        raise CorruptData("the storage of chunks cannot be told")
+    return bool(options.value & _DO_NOT_FILTER_PARTIAL_CHUNKS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import fcntl
 import os
 import tempfile
 from dataclasses import dataclass
@@ -10,10 +10,7 @@ from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
-with contextlib.suppress(ImportError):  # Windows
-    import fcntl
-
-    _SEALS = sum(getattr(fcntl, f"F_SEAL_{what}", 0) for what in ("SHRINK", "GROW", "SEAL"))
+_SEALS = sum(getattr(fcntl, f"F_SEAL_{what}", 0) for what in ("SHRINK", "GROW", "SEAL"))
 
 _ALIGNMENT = 64
 #: the most that one read may hold; pages of the buffer that stay unused cost no memory

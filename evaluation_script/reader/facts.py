@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Any, Dict, FrozenSet, Mapping, Sequence
+from typing import Any, Collection, Dict, FrozenSet, Mapping, Sequence
 
 import numpy as np
 
@@ -21,6 +21,19 @@ _MOST = 1 << 64
 _MAX_AXES = 32
 _MAX_NAMES = 64
 _MAX_NAME_LENGTH = 1000
+
+
+def checked_walls(walls: Any, known: Collection[str]) -> Dict[str, bool]:
+    """Which walls stand around the helper, as it says before it touches the file.
+
+    Raises
+    ------
+    ValueError
+        If that is no answer.
+    """
+    _need(isinstance(walls, dict) and walls.keys() <= set(known))
+    _need(all(type(stands) is bool for stands in walls.values()))
+    return {name: bool(walls.get(name)) for name in known}
 
 
 def checked(facts: Any, wanted: Mapping[str, Sequence[str]]) -> Dict[str, Any]:

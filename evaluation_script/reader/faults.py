@@ -6,17 +6,37 @@ import logging
 import signal
 from typing import Any, Mapping, Optional, Sequence
 
-from ..errors import EvaluationError, LimitError, SubmissionError
+from ..errors import EvaluationError, InternalError, LimitError, SubmissionError
+from ..text import printable
 
 logger = logging.getLogger(__name__)
 
-_CRASHES = tuple(
-    getattr(signal, name)
-    for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP")
-    if hasattr(signal, name)
+_CRASHES = (
+    *(signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE),
+    *(signal.SIGILL, signal.SIGSYS, signal.SIGTRAP),
 )
+#: lines of the end of its standard error that the host is shown
+_LAST_LINES = 20
 #: what HDF5 itself cannot tell from damage
 _TOO_NEW = "written with libver='latest' by a newer HDF5 library than the server's"
+
+
+def not_started(how: str, words: str = "") -> InternalError:
+    """There is no reader, and the file was never touched: the server's fault.
+
+    Parameters
+    ----------
+    how : str
+        What happened, for the host.
+    words : str
+        What the process said on standard error.
+    """
+    lines = [printable(line, most=300) for line in words.splitlines()[-_LAST_LINES:]]
+    logger.error("the reader could not start: %s", "\n  ".join([how, *lines]))
+    return InternalError(
+        "the server could not start reading the file; this is no fault of the file, "
+        "the organizers find the details in their log: please tell them"
+    )
 
 
 def _at(where: Optional[str]) -> str:
@@ -41,7 +61,7 @@ def reported(
     Parameters
     ----------
     answer : mapping
-        Its ``error`` is ``open``, ``memory`` or ``data``.
+        Its ``error`` is ``open``, ``writing``, ``memory`` or ``data``.
     expected : sequence of str
         The arrays that were asked for together; empty while the file is opened.
     where : str, optional
@@ -50,6 +70,14 @@ def reported(
     if answer["error"] == "open":
         return SubmissionError(
             [f"the file is not an HDF5 file, or is damaged or cut short, or {_TOO_NEW}"]
+        )
+    if answer["error"] == "writing":
+        return SubmissionError(
+            [
+                "the file is marked as open for writing: it was copied while a program wrote it, "
+                "or that program ended without closing it; close it there and submit it again, or "
+                "clear the mark with h5clear -s if the file is complete"
+            ]
         )
     # Several arrays are read at a time; only a name that was asked for is repeated.
     said = answer.get("where")
@@ -64,7 +92,7 @@ def ended(code: int, where: Optional[str]) -> EvaluationError:
     """The reader's process ended with that code before it had answered."""
     logger.warning("the reader of a submission ended with code %s%s", code, _at(where))
     if code < 0:
-        if -code == getattr(signal, "SIGXCPU", None):
+        if -code == signal.SIGXCPU:
             return limit("used too much CPU time", where)
         if -code in _CRASHES:
             return SubmissionError(

@@ -2,13 +2,15 @@
 
 Nothing here decides what is acceptable. ``describe`` reports facts about the members that it
 was asked for, without following a link or reading data; the scorer judges them and then asks
-for blocks of trials. Only numpy, h5py and zlib are needed.
+for blocks of trials. Only numpy, h5py and an inflater are needed.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from concurrent.futures import ThreadPoolExecutor
+from io import RawIOBase
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence
 
 import h5py
@@ -27,28 +29,39 @@ _LAYOUTS = {
     h5d.VIRTUAL: "virtual",
 }
 _LINKS = {h5l.TYPE_HARD: "hard", h5l.TYPE_SOFT: "soft", h5l.TYPE_EXTERNAL: "external"}
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+#: of the superblock's consistency flags: open for writing, and in SWMR mode
+_OPEN_FOR_WRITING = 1 | 4
 #: more chunks than this are not counted: the scorer refuses the array by its shape
 _MAX_COUNTED_CHUNKS = 1 << 20
 
 
+class OpenForWriting(Exception):
+    """The file says that some program has it open for writing."""
+
+
 class H5Submission:
-    """An open HDF5 file, read through a file descriptor.
+    """An HDF5 file, read through an open Python file.
 
     Parameters
     ----------
-    descriptor : int
-        Open for reading; closed by :meth:`close`.
+    raw : file
+        Open for reading and unbuffered; closed by :meth:`close`.
     pool : ThreadPoolExecutor
-        Inflates chunks.
+        Decodes chunks.
+
+    Raises
+    ------
+    OpenForWriting
+        If it was copied while a program wrote it, or that program never closed it.
     """
 
-    def __init__(self, descriptor: int, pool: ThreadPoolExecutor) -> None:
-        self._raw = open(descriptor, "rb", buffering=0)  # noqa: SIM115 - closed below
-        try:
-            self._file = h5py.File(self._raw, "r")
-        except BaseException:
-            self._raw.close()
-            raise
+    def __init__(self, raw: RawIOBase, pool: ThreadPoolExecutor) -> None:
+        self._raw = raw
+        # Opened by its name it would be refused; through a Python file the library forgets to look.
+        if _is_marked_open(raw):
+            raise OpenForWriting
+        self._file = h5py.File(self._raw, "r")
         self._arrays: Dict[str, ArrayReader] = {}
         self._pool = pool
 
@@ -104,6 +117,19 @@ class H5Submission:
         if stop >= reader.shape[0]:
             del self._arrays[path]
         return count
+
+
+def _is_marked_open(raw: RawIOBase) -> bool:
+    """Whether a superblock of version 3 bears the mark of a writer."""
+    size, at = raw.seek(0, os.SEEK_END), 0
+    while at < size:
+        raw.seek(at)
+        head = raw.read(12) or b""
+        if head[:8] == _SIGNATURE and len(head) == 12:
+            version, flags = head[8], head[11]
+            return version == 3 and bool(flags & _OPEN_FOR_WRITING)
+        at = max(512, 2 * at)
+    return False
 
 
 def _encode(name: str) -> bytes:

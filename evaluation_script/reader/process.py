@@ -11,24 +11,27 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import h5py
 import numpy as np
 
-from ..errors import InternalError, LimitError
+from ..errors import LimitError
+from ..held import Held
 from . import facts as reader_facts
 from . import faults, wire
 from .buffer import BUFFER_BYTES, MAX_READ_BYTES, Read, anonymous_file, offsets, slot_bytes
-from .sandbox import peak_memory_bytes
+from .sandbox import WALLS, hidden, is_hidden, peak_memory_bytes
 
 logger = logging.getLogger(__name__)
 
 _PROGRAM = Path(__file__).with_name("__main__.py")
 #: what the helper may know of its surroundings
-_KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "SYSTEMROOT")
+_KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Limits:
 
 #: why a process or its buffer cannot be had now, and perhaps can later
 _SHORTAGES = (errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EMFILE, errno.ENFILE)
+
+#: while any reader runs, and from before it starts
+_HIDDEN = Held(hidden)
+#: how much of what a reader says before it is ready is kept for the host
+_LAST_WORDS_BYTES = 1 << 16
 
 #: reads are ahead by one less, and by less still where they are so large that fewer fit
 _MAX_SLOTS = 4
@@ -65,7 +73,12 @@ class ReaderProcess:
     LimitError
         If the helper hit a limit, or there is no room to start it.
     InternalError
-        If it cannot be started at all.
+        If it cannot be started at all, or ends before it is confined and ready for the file.
+
+    Attributes
+    ----------
+    walls : dict of str to bool
+        Which of ``sandbox.WALLS`` stand between the helper and the rest of the machine.
     """
 
     def __init__(self, descriptor: int, limits: Optional[Limits] = None) -> None:
@@ -76,6 +89,8 @@ class ReaderProcess:
         self._where: Optional[str] = None
         self._buffer: Optional[mmap.mmap] = None
         self._expected: Sequence[str] = ()
+        self._held = ExitStack()
+        self.walls: Dict[str, bool] = {}
         try:
             self._start()
         except BaseException:
@@ -94,14 +109,15 @@ class ReaderProcess:
         return peak_memory_bytes(str(self._process.pid)) if self._process else 0
 
     def close(self) -> None:
-        """End the helper and free the buffer."""
+        """End the helper and free the buffer; what was hidden from it is so until it is gone."""
         process, self._process = self._process, None
         if process is not None:
-            for stream in (process.stdin, process.stdout):
+            for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
             process.kill()
             process.wait()
+        self._held.close()
         if self._buffer is not None:
             try:
                 self._buffer.close()
@@ -150,19 +166,21 @@ class ReaderProcess:
     # -- the process -----------------------------------------------------------------------
 
     def _start(self) -> None:
+        self._held.enter_context(_HIDDEN)
         try:
             self._launch()
         except OSError as error:
-            logger.error("cannot start the reader: %s", error)
             if error.errno not in _SHORTAGES:
-                raise InternalError(
-                    "the server could not start reading the file; this is no fault of the file, "
-                    "the organizers find the details in their log: please tell them"
-                ) from None
+                raise faults.not_started(str(error)) from None
+            logger.error("cannot start the reader: %s", error)
             raise LimitError(
                 "the server is short of memory, disk space or processes, and could not start "
                 "reading the file; please submit it again later"
             ) from None
+        self.walls = {**self._await_ready(), "scorer_hidden": is_hidden()}
+        missing = tuple(f"{name} ({WALLS[name]})" for name in WALLS if not self.walls[name])
+        if missing:
+            _tell_missing(missing)
         if self._receive().get("opened") is not True:
             raise faults.misbehaved(self._where)
 
@@ -185,7 +203,7 @@ class ReaderProcess:
                 [sys.executable, "-I", str(_PROGRAM), json.dumps(settings)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 pass_fds=(self._descriptor, buffer_fd),
                 env=_environment(),
                 cwd="/",
@@ -193,6 +211,36 @@ class ReaderProcess:
             )
         finally:
             os.close(buffer_fd)
+
+    def _await_ready(self) -> Dict[str, bool]:
+        """The walls around the helper, once it is confined; until then no fault is the file's."""
+        assert self._process is not None
+        assert self._process.stderr is not None
+        # Closed then: what it says later is its own affair.
+        with self._process.stderr as stderr:
+            try:
+                answer = wire.unpack(self._read)
+                if answer is not None:
+                    return reader_facts.checked_walls(answer.get("ready"), WALLS)
+                how = "it ended"
+            except (ValueError, RecursionError):
+                how = "it said something else than that it is ready"
+                self._process.kill()
+            except LimitError:
+                how = "it took too long"
+            code = self._ended()
+            os.set_blocking(stderr.fileno(), False)
+            words = stderr.read(_LAST_WORDS_BYTES) or b""
+        raise faults.not_started(f"{how} (code {code})", words.decode("utf-8", "replace"))
+
+    def _ended(self) -> int:
+        """Its exit code, after it is ended where it has not ended by itself."""
+        assert self._process is not None
+        try:
+            return self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
     def _send(self, message: Dict[str, Any]) -> None:
         assert self._process is not None
@@ -243,6 +291,12 @@ class ReaderProcess:
         return faults.ended(code, self._where)
 
 
+@lru_cache(maxsize=8)
+def _tell_missing(walls: Tuple[str, ...]) -> None:
+    """Once for each process: a worker reads many files."""
+    logger.warning("not all walls stand around the reader; missing: %s", "; ".join(walls))
+
+
 def _request(read: Read, offset: int) -> Dict[str, Any]:
     parts = [
         [part.path, part.start, part.stop, begin]
@@ -252,14 +306,12 @@ def _request(read: Read, offset: int) -> Dict[str, Any]:
 
 
 def _readable(descriptor: int, seconds: float) -> bool:
-    """Wait for input; poll where there is one, since select takes low descriptors only."""
+    """Wait for input; by poll, since select takes low descriptors only."""
     if seconds <= 0:
         return False
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
-    return bool(select.select([descriptor], [], [], seconds)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _environment() -> Dict[str, str]:

@@ -1,4 +1,4 @@
-"""The blocks of a submission as they pass: read ahead, cut to size, progress told."""
+"""The blocks of a submission as they pass: read ahead, cut to size, copied, progress told."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ Piece = Tuple[Block, List[np.ndarray]]
 
 #: metrics turn values into float64, whatever they are stored in: no more than these at a time
 MAX_VALUES = 3 << 18
+_ALIGNMENT = 64
 
 
 def stream(
@@ -46,11 +47,36 @@ def _pieces(
 ) -> Iterator[Piece]:
     total = sum(part.n_bytes for block in plan for part in block.read)
     done = 0
+    private = _PrivateCopy()
     for block, values in zip(plan, reader.blocks([block.read for block in plan])):
-        yield from _slices(block, values)
+        for piece, shared in _slices(block, values):
+            yield piece, private.of(shared)
         done += sum(part.n_bytes for part in block.read)
         if progress is not None:
             progress(done, total)
+
+
+class _PrivateCopy:
+    """Memory that only this process can write to, used again for each piece.
+
+    The reader can write to the buffer whenever it likes: what is looked at there and then scored
+    could change in between.
+    """
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, np.uint8)
+
+    def of(self, arrays: Sequence[np.ndarray]) -> List[np.ndarray]:
+        """Copies of arrays, valid until the next are made."""
+        begins = np.cumsum([0, *(-(-array.nbytes // _ALIGNMENT) for array in arrays)]) * _ALIGNMENT
+        if begins[-1] > self._memory.size:
+            self._memory = np.empty(begins[-1], np.uint8)
+        copies = []
+        for array, begin in zip(arrays, begins):
+            memory = self._memory[begin : begin + array.nbytes]
+            copies.append(memory.view(array.dtype).reshape(array.shape))
+            copies[-1][...] = array
+        return copies
 
 
 def _slices(block: Block, values: List[np.ndarray]) -> Iterator[Piece]:

@@ -24,7 +24,10 @@ from .plan import Block, blocks_of
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 MAX_CHUNK_BYTES = 32 << 20
 _MAX_CHUNKS = 1 << 20
-_MAX_NEURONS = 4096
+#: held-in neurons where neither the truth nor the suite tells their number: a decoder's second
+#: moments grow with its square, and scorer and reader stay under 640 MiB with as many
+_MAX_NEURONS = 1536
+_FILL = "the file's fill value (0 if it names none, or has it never filled in)"
 _MAX_LENGTH = 1 << 20
 _MAX_ROOT_MEMBERS = 256
 
@@ -90,7 +93,7 @@ def inspect(reader: ReaderProcess, suite: Suite, layouts: Mapping[str, Layout]) 
             inspection.not_negative |= inspector.not_negative()
             inspection.plan += blocks_of(group, inspector.parts, inspector.arrays)
     if not problems and not inspection.layouts:
-        problems.append(_nothing_to_score(inspection.absent_truth))
+        problems.append(_nothing_to_score(inspection.absent_truth, layouts))
     if problems:
         raise SubmissionError(problems)
     for group in inspection.absent_truth:
@@ -108,10 +111,11 @@ def _root_problems(facts: Mapping[str, Any], known: Iterable[str]) -> List[str]:
     return problems
 
 
-def _nothing_to_score(absent: Sequence[str]) -> str:
+def _nothing_to_score(absent: Sequence[str], scored: Iterable[str]) -> str:
+    expected = f"expected one or more of the groups {', '.join(scored)}"
     if absent:
-        return f"nothing to score: this phase does not score {', '.join(absent)}"
-    return "nothing to score: the file holds no dataset of this benchmark"
+        return f"nothing to score: this phase does not score {', '.join(absent)}; {expected}"
+    return f"nothing to score: the file holds no dataset of this benchmark; {expected}"
 
 
 def _is_real(facts: Mapping[str, Any], kind: str) -> bool:
@@ -146,6 +150,7 @@ class _GroupInspector:
             self._take_if_whole(part)
         self.parts.sort(key=PARTS.index)
         used = [a for part in self.parts for a in part.arrays if a.name in self.arrays]
+        self._expect_published()
         for axis in Axis:
             if axis is not Axis.NEURONS and self.layout.size(axis) is None:
                 self._settle(axis, used)
@@ -169,12 +174,11 @@ class _GroupInspector:
             if written < count:
                 self.notes.append(
                     f"{self.group}/{name}: {count - written} of {count} chunks were never "
-                    "written; they count as the file's fill value (0 if it names none)"
+                    f"written; they count as {_FILL}"
                 )
         elif facts["stored_bytes"] == 0:
             self.notes.append(
-                f"{self.group}/{name}: was never written; all of it counts as the file's fill "
-                "value (0 if it names none)"
+                f"{self.group}/{name}: was never written; all of it counts as {_FILL}"
             )
 
     def _note_ignored(self) -> None:
@@ -214,6 +218,16 @@ class _GroupInspector:
             self.problems.append(f"{self.group}: {heldout} is missing (needed beside {heldin})")
         else:
             self.notes.append(f"{self.group}: {heldout} ignored, since {heldin} is missing")
+
+    def _expect_published(self) -> None:
+        """Held-in neurons that the truth does not tell are those of the published session.
+
+        Unless its held-out neurons are others: then it is of a sample, or of another session.
+        """
+        figures, sizes = self.layout.dataset.published, self.layout.sizes
+        is_published = figures.n_heldout == self.layout.size(Axis.HELDOUT)
+        if self.layout.size(Axis.HELDIN) is None and is_published and figures.n_heldin:
+            self.layout = replace(self.layout, sizes={**sizes, Axis.HELDIN: figures.n_heldin})
 
     def _settle(self, axis: Axis, used: Sequence[RateArray]) -> None:
         """Where the truth does not tell the length of an axis, the arrays must agree on it."""

@@ -5,14 +5,35 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterator, Optional
 
 from ..errors import InternalError, SubmissionError
 from ..files import FileHash, PathLike
+from ..held import Held
 from ..reader.process import Limits
 
 logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def _standard_descriptors() -> Iterator[None]:
+    """Take 0, 1 and 2 where they are closed.
+
+    A file that were opened there would be standard input, output or error of the reader.
+    """
+    with ExitStack() as opened:
+        for number in range(3):
+            try:
+                os.fstat(number)
+            except OSError:
+                # The lowest that is free is the one that is given.
+                opened.callback(os.close, os.open(os.devnull, os.O_RDWR))
+        yield
+
+
+_STANDARD_DESCRIPTORS = Held(_standard_descriptors)
 
 
 class Upload:
@@ -33,10 +54,14 @@ class Upload:
 
     def __init__(self, path: PathLike, limits: Optional[Limits] = None) -> None:
         # Without O_NONBLOCK a named pipe would wait for ever for somebody to write to it.
-        flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        self._open = ExitStack()
         try:
+            self._open.enter_context(_STANDARD_DESCRIPTORS)
             self.descriptor = os.open(Path(path), flags)
+            self._open.callback(os.close, self.descriptor)
         except OSError as error:
+            self._open.close()
             logger.error("cannot open the submission: %s", error)
             raise InternalError(
                 "the server could not open the submitted file; please submit it again"
@@ -46,7 +71,7 @@ class Upload:
             self._before = self._state()
             self._hash = FileHash(self.descriptor)
         except BaseException:
-            os.close(self.descriptor)
+            self._open.close()
             raise
 
     def _check_kind(self, most_bytes: int) -> None:
@@ -64,7 +89,7 @@ class Upload:
 
     def __exit__(self, *_: object) -> None:
         self._hash.stop()
-        os.close(self.descriptor)
+        self._open.close()
 
     def _state(self) -> Any:
         found = os.fstat(self.descriptor)

@@ -15,6 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
+import h5py
+import numpy as np
+from h5py import h5d, h5p, h5s, h5t
+
 from tests.evaluation_script.attacks import arena
 from tests.fuzz import worker
 from tests.fuzz.mutate import mutant
@@ -110,7 +114,30 @@ def prepare(folder: Path) -> Tuple[Path, List[Path]]:
         arena.write_submission(bases[-1], (arena.MAZE, arena.RSG), **storage)
         bases.append(folder / f"{name}_latest.h5")
         arena.write_submission(bases[-1], (arena.MAZE,), libver="latest", **storage)
+    for odd in (_partial_unfiltered, _never_filled):
+        bases.append(folder / f"{odd.__name__}.h5")
+        with h5py.File(bases[-1], "w", libver="latest") as file:
+            for name, shape in arena.shapes(arena.MAZE).items():
+                create = h5p.create(h5p.DATASET_CREATE)
+                create.set_chunk((3, 7, 2))
+                create.set_deflate(4)
+                rows = odd(create, shape[0])
+                group, space = file.require_group(arena.MAZE).id, h5s.create_simple(shape)
+                h5d.create(group, name.encode(), h5t.IEEE_F32LE, space, create)
+                file[arena.MAZE][name][:rows] = arena.rates(arena.MAZE, name)[:rows]
     return truth, bases
+
+
+def _partial_unfiltered(create: h5p.PropDCID, trials: int) -> int:
+    arena.leave_partial_chunks_unfiltered(create)
+    return trials
+
+
+def _never_filled(create: h5p.PropDCID, trials: int) -> int:
+    """Half of the trials are written; the fill value that there is never counts."""
+    create.set_fill_value(np.array(0.3, "f4"))
+    create.set_fill_time(h5d.FILL_TIME_NEVER)
+    return trials // 2
 
 
 def run(seeds: Iterable[int], folder: Path, workers: int = 2, progress: bool = False) -> Tally:

@@ -24,7 +24,7 @@ SESSIONS = DATA / "sessions"
 OLD = DATA / "old"
 
 #: receipt fields that differ from run to run, or from machine to machine
-_PASSING = ("created_at", "seconds", "peak_memory_mib", "versions")
+_PASSING = ("created_at", "seconds", "peak_memory_mib", "reader", "versions")
 _WIDTH = "160"
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import gc
 import textwrap
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
+from evaluation_script import scoring
 from evaluation_script.reader import process as client
 from tests.evaluation_script.attacks.arena import Arena
 from tests.evaluation_script.conftest import children, open_descriptors
 
-_PRELUDE = """
+PRELUDE = """
 import importlib.util, os, signal, sys, time
 spec = importlib.util.spec_from_file_location("genuine_main", {main!r})
 genuine = importlib.util.module_from_spec(spec)
@@ -47,8 +48,24 @@ def wicked_reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[C
     def install(body: str) -> None:
         program = tmp_path / "wicked.py"
         genuine = str(Path(client.__file__).with_name("__main__.py"))
-        program.write_text(_PRELUDE.format(main=genuine, body=textwrap.dedent(body)))
+        program.write_text(PRELUDE.format(main=genuine, body=textwrap.dedent(body)))
         patch.setattr(client, "_PROGRAM", program)
 
     with monkeypatch.context() as patch:
         yield install
+
+
+@pytest.fixture
+def strict() -> Iterator[Callable[..., None]]:
+    """Let ``evaluate`` go by stricter limits."""
+    original = scoring.ReaderProcess
+    with pytest.MonkeyPatch.context() as patch:
+
+        def limit(**limits: Any) -> None:
+            patch.setattr(
+                scoring,
+                "ReaderProcess",
+                lambda descriptor, _: original(descriptor, client.Limits(**limits)),
+            )
+
+        yield limit

@@ -14,6 +14,7 @@ import pytest
 from evaluation_script.errors import SubmissionError
 from evaluation_script.reader.process import Limits
 from evaluation_script.scoring import score
+from evaluation_script.submission import structure
 from tests.evaluation_script.attacks.arena import MAZE, Arena, rates, shapes
 
 ARRAY = "eval_rates_heldout"
@@ -124,8 +125,10 @@ def test_sizes_that_the_truth_leaves_open_are_bounded_all_the_same(arena: Arena)
     found = f"{MAZE}: {1 << 50} held-in neurons, expected 1 to"
     arena.refused(arena.new(neurons(1 << 50, chunks=(1, 1, 1 << 10))), found, truth=loose)
     arena.refused(arena.new(neurons(0)), "0 held-in neurons", truth=loose)
-    many = arena.new(neurons(4096, chunks=(1, 1, 1)))
-    arena.refused(many, "stored in 1146880 chunks, expected at most", truth=loose)
+    many = arena.new(neurons(1537, chunks=(1, 1, 1)))
+    arena.refused(many, "1537 held-in neurons, expected 1 to 1536", truth=loose)
+    too_many = structure._chunk_problem([1, 1, 1], [1 << 11, 1 << 10, 1], np.dtype("f4"))
+    assert too_many == "stored in 2097152 chunks, expected at most 1048576: write larger chunks"
 
 
 def test_thousands_of_members_are_counted_not_listed(arena: Arena) -> None:

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
+from evaluation_script.submission import structure
 from evaluation_script.suites import DEFAULT_SUITE
 from tests.evaluation_script.attacks.arena import BINS, EVAL, MAZE, TRAIN, Arena, shapes
 
@@ -182,6 +183,37 @@ def test_files_that_fill_every_buffer_stay_under_the_limit(
     for name, (said, mib, _) in watched(truth, cases).items():
         assert said == f"scored ['{TALL if 'tall chunks of' in name else BIG}']", name
         assert 60 < mib < LIMIT_MIB - FULL_SIZE_MIB, (name, mib)
+
+
+def test_neurons_that_the_truth_does_not_count_take_bounded_memory(tmp_path: Path) -> None:
+    """A decoder's moments grow with their square: 4096 of them took 1553 MiB once."""
+    group, heldout, trials, bins = "mc_maze_small_20", 7, 40, 35
+    truth = tmp_path / "truth.h5"
+    rng = np.random.default_rng(2)
+    with h5py.File(truth, "w") as file:
+        file[f"{group}/eval_spikes_heldout"] = rng.poisson(0.3, (trials, bins, heldout)).astype(
+            "f4"
+        )
+        for part in ("train", "eval"):
+            file[f"{group}/{part}_behavior"] = rng.normal(size=(trials, bins, 2))
+
+    def make(heldin: int) -> Path:
+        path = tmp_path / f"{heldin}.h5"
+        with h5py.File(path, "w") as file:
+            for part in ("train", "eval"):
+                for side, count in (("heldin", heldin), ("heldout", heldout)):
+                    name = f"{group}/{part}_rates_{side}"
+                    file.create_dataset(name, (trials, bins, count), "f8", fillvalue=0.1)
+            file[f"{group}/train_rates_heldin"][...] = rng.random((trials, bins, heldin))
+        return path
+
+    cases = {str(heldin): make(heldin) for heldin in (structure._MAX_NEURONS, 4096)}
+    found = watched(truth, cases)
+    said, mib, _ = found[str(structure._MAX_NEURONS)]
+    assert said == f"scored ['{group}']"
+    assert 200 < mib < 640 - FULL_SIZE_MIB
+    said, mib, _ = found["4096"]
+    assert f"{group}: 4096 held-in neurons, expected 1 to" in said
 
 
 def test_the_fixtures_are_of_this_suite() -> None:

@@ -12,6 +12,7 @@ import pytest
 from evaluation_script import evaluate
 from evaluation_script.errors import MAX_PROBLEMS_LISTED, SubmissionError
 from evaluation_script.scoring import score
+from evaluation_script.suites import DEFAULT_SUITE
 
 GROUP = "mc_maze_small_20"
 Edited = Callable[..., Path]
@@ -255,6 +256,63 @@ def test_without_a_hint_of_the_number_heldin_arrays_must_agree(
     )
     with pytest.raises(SubmissionError, match="numbers of held-in neurons differ"):
         score(truth, path, "val")
+
+
+def test_held_in_neurons_are_those_of_the_published_session(
+    golden: Path, edited: Edited, tmp_path: Path
+) -> None:
+    """Where truth does not tell, and is of that session: else participants could choose."""
+    published = DEFAULT_SUITE.groups()[GROUP][0].published
+    assert published.n_heldin
+    assert published.n_heldout
+    truth = tmp_path / "truth.h5"
+    rng = np.random.default_rng(0)
+    with h5py.File(golden / "target_val.h5") as source, h5py.File(truth, "w") as new:
+        trials, bins, _ = source[GROUP]["eval_spikes_heldout"].shape
+        spikes = rng.poisson(0.3, (trials, bins, published.n_heldout)).astype("f4")
+        new[f"{GROUP}/eval_spikes_heldout"] = spikes
+
+    def with_heldin(count: int) -> Path:
+        def change(file: h5py.File) -> None:
+            replace(file, "eval_rates_heldin", np.full((trials, bins, count), 0.1))
+            replace(file, "eval_rates_heldout", spikes + 0.1)
+            for name in ("train_rates_heldin", "train_rates_heldout"):
+                del file[GROUP][name]
+
+        return edited(change)
+
+    expected = f"({trials}, {bins}, {published.n_heldin}) (trials, 20 ms bins, held-in neurons)"
+    for count in (1, published.n_heldin - 1, 3 * published.n_heldin):
+        with pytest.raises(SubmissionError) as caught:
+            score(truth, with_heldin(count), "val")
+        found = f"{GROUP}/eval_rates_heldin: shape ({trials}, {bins}, {count}), expected {expected}"
+        assert found in str(caught.value)
+    assert score(truth, with_heldin(published.n_heldin), "val").groups[GROUP].scores
+
+
+def test_a_file_of_nothing_that_is_scored_is_told_what_is(
+    golden: Path, edited: Edited, tmp_path: Path
+) -> None:
+    truth = tmp_path / "truth.h5"
+    with h5py.File(golden / "target_val.h5") as source, h5py.File(truth, "w") as new:
+        for name in ("mc_maze_large_20", GROUP):
+            source.copy(name, new)
+
+    def only(name: str) -> Callable[[h5py.File], None]:
+        def change(file: h5py.File) -> None:
+            file.clear()
+            if name:
+                file.create_group(name)
+
+        return change
+
+    for name in ("", "mc_rtt"):
+        with pytest.raises(SubmissionError) as caught:
+            score(truth, edited(only(name)), "val")
+        message = str(caught.value)
+        assert "nothing to score" in message
+        assert name in message
+        assert message.endswith(f"expected one or more of the groups mc_maze_large_20, {GROUP}")
 
 
 def test_a_bad_first_dataset_does_not_hide_what_is_wrong_with_the_next(
