@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from nlb_evalai import cli
 from nlb_evalai.challenge.dry_run import plan
+from nlb_evalai.challenge.evalai import answers
 from nlb_evalai.challenge.evalai.bundle import build_bundle
-from nlb_evalai.challenge.evalai.push import _texts
 from nlb_evalai.challenge.evalai.replica.worker import Replica
 from nlb_evalai.cli.annotations import annotations_group
 from nlb_evalai.cli.bundle_check import check as bundle_check
@@ -154,4 +154,4 @@ def test_cells_of_a_table(tmp_path: Path) -> None:
 
 
 def test_what_a_server_answers() -> None:
-    assert list(_texts({EVIL: "a\x1b[2J\u202e"})) == [f"{SHOWN}: a\\x1b[2J\\u202e"]
+    assert list(answers.lines_of({EVIL: "a\x1b[2J\u202e"})) == [f"{SHOWN}: a\\x1b[2J\\u202e"]
