@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from evaluation_script import suites
 from evaluation_script.suites import DEFAULT_SUITE
-from nlb_evalai import cli
+from nlb_evalai import __version__, cli
 from nlb_evalai.challenge.evalai.bundle import BundleError, build_bundle, script_zip
 from nlb_evalai.challenge.evalai.compose import challenge_files, write_files
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME, read_challenge
@@ -171,9 +171,11 @@ def test_a_head_of_ones_own_is_what_the_bundle_says(tmp_path, truth):
     assert built.warnings == built.notes == []
 
 
-def test_an_installed_package_builds_the_same_bundle_without_a_checkout(tmp_path, truth):
+def test_an_installed_package_of_any_version_builds_the_same_bundle(tmp_path, truth):
     for package in ("evaluation_script", "nlb_evalai"):
         shutil.copytree(ROOT / package, tmp_path / "installed" / package)
+    init = tmp_path / "installed" / "nlb_evalai" / "__init__.py"
+    init.write_text(init.read_text().replace(__version__, "9.9.9"))
     command = ["bundle", "build", "--annotations", truth, "--out", tmp_path / "there.zip"]
     subprocess.run(
         [sys.executable, "-m", "nlb_evalai", *map(str, command)],
@@ -182,6 +184,7 @@ def test_an_installed_package_builds_the_same_bundle_without_a_checkout(tmp_path
         check=True,
     )
     here = build_bundle(tmp_path / "here.zip", truth)
+    assert "9.9.9" in init.read_text()
     assert (tmp_path / "there.zip").read_bytes() == here.path.read_bytes()
 
 
