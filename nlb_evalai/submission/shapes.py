@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from evaluation_script.arrays import PARTS, Axis, RateArray
+from evaluation_script.arrays import EVAL, PARTS, TRAIN, Axis, RateArray
 from evaluation_script.submission.layout import Layout, published_layouts
 from evaluation_script.suites import Suite
 from nlb_evalai.submission.finding import Finding
@@ -50,6 +50,16 @@ class Group:
         """Those of another shape than expected."""
         return [one for one in self.arrays() if not same(one[1], one[2])]
 
+    def are_swapped(self, one: str, other: str) -> bool:
+        """Whether two arrays have each the other's shape, and neither its own."""
+        wrong = {array.name: (found, expected) for array, found, expected in self.wrong()}
+        return (
+            one in wrong
+            and other in wrong
+            and same(wrong[one][0], wrong[other][1])
+            and same(wrong[other][0], wrong[one][1])
+        )
+
     def finding(self, cause: str, what: str, mend: str, array: str = "") -> Finding:
         """A cause in this group, or in one array of it."""
         return Finding(cause, f"{self.name}/{array}" if array else self.name, what, mend)
@@ -85,28 +95,21 @@ def of_other_data(group: Group) -> Iterator[Finding]:
 
 def sides_swapped(group: Group) -> Iterator[Finding]:
     """Held-in rates stand under the name of held-out ones, and the other way round."""
-    expected = {array.name: want for array, _, want in group.arrays()}
     for part in PARTS:
         heldin, heldout = (array.name for array in part.arrays)
-        if heldin in expected and heldout in expected:
-            shapes = group.shapes[heldin], group.shapes[heldout]
-            if same(shapes[0], expected[heldout]) and same(shapes[1], expected[heldin]):
-                what = f"held-in and held-out neurons are swapped in {heldin} and {heldout}"
-                mend = f"group['{heldin}'], group['{heldout}'] = heldout, heldin"
-                yield group.finding("sides swapped", what, mend)
+        if group.are_swapped(heldin, heldout):
+            what = f"held-in and held-out neurons are swapped in {heldin} and {heldout}"
+            mend = f"group['{heldin}'], group['{heldout}'] = heldout, heldin"
+            yield group.finding("sides swapped", what, mend)
 
 
 def trials_swapped(group: Group) -> Iterator[Finding]:
     """Training trials stand under the name of evaluation trials, and the other way round."""
-    train, evaluation = PARTS[:2]
-    expected = {array.name: want for array, _, want in group.arrays()}
-    for one, other in zip(train.arrays, evaluation.arrays):
-        if one.name in expected and other.name in expected:
-            shapes = group.shapes[one.name], group.shapes[other.name]
-            if same(shapes[0], expected[other.name]) and same(shapes[1], expected[one.name]):
-                what = f"training and evaluation trials are swapped in {one.name} and {other.name}"
-                mend = f"group['{one.name}'], group['{other.name}'] = train, evaluation"
-                yield group.finding("trials swapped", what, mend)
+    for one, other in zip(TRAIN.arrays, EVAL.arrays):
+        if group.are_swapped(one.name, other.name):
+            what = f"training and evaluation trials are swapped in {one.name} and {other.name}"
+            mend = f"group['{one.name}'], group['{other.name}'] = train, evaluation"
+            yield group.finding("trials swapped", what, mend)
 
 
 def axes_moved(group: Group) -> Iterator[Finding]:

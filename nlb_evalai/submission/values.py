@@ -121,7 +121,7 @@ def per_second(seen: Seen) -> Found:
     if seen.mean / seconds <= MOST_HZ:
         return None
     what = (
-        f"the mean is {seen.mean:.3g} spikes per bin, which would mean {seen.mean / seconds:.4g} "
+        f"the mean is {seen.mean:.3g} spikes per bin, which would mean {seen.mean / seconds:,.0f} "
         "spikes per second and neuron; are these spikes per second?"
     )
     mend = f"rates = rates * {seconds:g}  # spikes per {seen.bin_width_ms} ms bin"
