@@ -14,8 +14,10 @@ from nlb_evalai.submission.finding import Finding
 
 #: no population of neurons fires so often on average, in spikes per second and neuron
 MOST_HZ = 150.0
-#: of each block every so many trials are looked at closely, the first among them
-_STEP = 16
+#: a mean beyond it is that of no population in spikes per second either
+_MOST_MEAN = 1000.0
+#: of each block so many trials are looked at closely, or a few more, the first among them
+_CLOSELY = 8
 #: a bin with a spike and a rate of 0 costs that many nats
 _NATS_PER_ZERO = 20.7
 
@@ -45,7 +47,7 @@ class Seen:
     def add(self, values: np.ndarray) -> None:
         """Take a block (trials, bins, neurons)."""
         total = float(values.sum(dtype=np.float64))
-        close = values[::_STEP]
+        close = values[:: max(1, len(values) // _CLOSELY)]
         if not np.isfinite(total):
             close = close[np.isfinite(close)]
             values = values[np.isfinite(values)]
@@ -118,7 +120,7 @@ def below_zero(seen: Seen) -> Found:
 def per_second(seen: Seen) -> Found:
     """Spikes per second in place of spikes per bin."""
     seconds = seen.bin_width_ms / 1000
-    if seen.mean / seconds <= MOST_HZ:
+    if seen.mean / seconds <= MOST_HZ or seen.mean > _MOST_MEAN:
         return None
     what = (
         f"the mean is {seen.mean:.3g} spikes per bin, which would mean {seen.mean / seconds:,.0f} "

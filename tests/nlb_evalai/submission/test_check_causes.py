@@ -231,8 +231,8 @@ WRONG: Dict[str, Wrong] = {
     ),
     # which trials, bins and neurons
     "held-in and held-out swapped": Wrong(
-        reshaped(lambda name, shape: shapes()[side(name)]), "held-in and held-out neurons are swapped",
-        "= heldout, heldin",
+        reshaped(lambda name, shape: shapes()[side(name)]),
+        "held-in and held-out neurons are swapped", "= heldout, heldin",
     ),
     "training and evaluation swapped": Wrong(
         lambda path: empty(
@@ -286,7 +286,8 @@ WRONG: Dict[str, Wrong] = {
     ),
     "a flat file": Wrong(at_root, "stands at the root", "file.move("),
     "a flat file of spikes": Wrong(
-        renamed(lambda name: name.replace("rates", "spikes"), ""), "stands at the root", "file.move("
+        renamed(lambda name: name.replace("rates", "spikes"), ""), "stands at the root",
+        "file.move(",
     ),
     "a nested file": Wrong(
         renamed(str, f"submission/{GROUP}"), "submission: the datasets' groups stand in it",
