@@ -193,14 +193,7 @@ class _GroupInspector:
         self.parts.append(part)
         for array in part.arrays:
             if array.name not in self.arrays:
-                why = self._purpose(part)
-                self.problems.append(f"{self.group}: {array.name} is missing ({why})")
-
-    def _purpose(self, part: Part) -> str:
-        readers = self.layout.readers(part)
-        if all(metric in readers for metric in self.layout.metrics if not metric.absent):
-            return "needed for every score of this dataset"
-        return f"needed for {' and '.join(metric.key for metric in readers)}"
+                self.problems.append(f"{self.group}: {array.name} is missing (required)")
 
     def _take_if_whole(self, part: Part) -> None:
         """Take a part that may be left out; half of it is a fault, or of no use."""
@@ -215,7 +208,7 @@ class _GroupInspector:
         elif len(found) == 2:
             self.parts.append(part)
         elif heldin in found:
-            self.problems.append(f"{self.group}: {heldout} is missing (needed beside {heldin})")
+            self.problems.append(f"{self.group}: {heldout} is missing (required beside {heldin})")
         else:
             self.notes.append(f"{self.group}: {heldout} ignored, since {heldin} is missing")
 

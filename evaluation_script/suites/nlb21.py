@@ -199,6 +199,17 @@ SUITE = Suite(
                 n_eval={"test": 283},
                 source="DANDI 000130, sub-Haydn (version 0.220113 and later)",
             ),
+            superseded=(
+                Published(
+                    n_heldin=45,
+                    n_heldout=15,
+                    n_train={"val": 741, "test": 989},
+                    n_eval={"val": 248, "test": 252},
+                    source=_PAPER,
+                    why="of the recording that was withdrawn in November 2021: load the one of "
+                    "DANDI 000130, version 0.220113 or later",
+                ),
+            ),
             session=SessionRules(
                 train_window=Window("go_time", -1500, 0, allow_overlap=True),
                 eval_window=_PRODUCTION,

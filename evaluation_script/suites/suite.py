@@ -22,7 +22,7 @@ class Published:
     """The published shapes of a dataset: what is compared with, never what a score depends on.
 
     ``n_train`` and ``n_eval`` give trials by phase. A figure that nobody published is missing, or
-    None. ``source`` says where the others stand.
+    None. ``source`` says where the others stand. ``why`` is said of figures that hold no more.
     """
 
     n_heldin: Optional[int] = None
@@ -30,6 +30,7 @@ class Published:
     n_train: Mapping[str, int] = field(default_factory=dict)
     n_eval: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Dataset:
         Where they are not the suite's.
     dandiset : str
         Its number in the DANDI archive.
+    superseded : tuple of Published
+        Shapes that held once: files of them are known by these, and no score depends on them.
     session : SessionRules, optional
         How a recording becomes arrays; None where no ground truth can be built from recordings.
     kernel_sd_ms : int
@@ -93,6 +96,7 @@ class Dataset:
     bin_widths_ms: Optional[Tuple[int, ...]] = None
     dandiset: str = ""
     published: Published = Published()
+    superseded: Tuple[Published, ...] = ()
     session: Optional[SessionRules] = None
     simulation: Simulation = Simulation()
     kernel_sd_ms: int = 50

@@ -22,7 +22,7 @@ HEAD_NAME = "head.yaml"
 #: pieces of pages that a head may have; one that it has not is left out
 SECTIONS = (
     "overview", "datasets", "questions", "citation", "contact", "metrics", "prizes", "writing",
-    "terms",
+    "terms", "eligibility",
 )  # fmt: skip
 #: keys of a config that follow from the suite
 _DERIVED = {

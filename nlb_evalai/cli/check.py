@@ -27,7 +27,7 @@ from nlb_evalai.submission.check import CheckReport, check_submission
 @click.option(
     "--annotations",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Expect the shapes of this truth file instead of the official ones.",
+    help="Expect the shapes of this truth file instead of the published ones.",
 )
 @suite_option(f"the truth file, or without one {DEFAULT}")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
@@ -40,8 +40,10 @@ def check(
 ) -> None:
     """Check SUBMISSION as the server would, before it is uploaded.
 
-    Structure and every value are checked; nothing is scored, and no ground truth is needed. The
-    command exits with 1 if the server would reject the file, and with 2 if it cannot be looked at.
+    Structure and every value are checked; nothing is scored, and no ground truth is needed. A
+    likely cause stands first, with the line that mends it. What values look like is advice: the
+    command exits with 1 only if the server would reject the file, and with 2 if it cannot be
+    looked at.
     """
     if annotations is not None:
         suite = suite_of_truth(annotations, phase, suite)
@@ -73,6 +75,8 @@ def check(
 
 def _show(report: CheckReport) -> None:
     console = plain_console()
+    for line in report.causes_told():
+        console.print(Text(line, "" if line.startswith(" ") else "bold"), soft_wrap=True)
     name = printable(Path(report.submission).name)
     if not report.accepted:
         said = listed(

@@ -164,6 +164,8 @@ def _check(file: Path, phase: str) -> None:
         hint = did_you_mean(phase, names)
         raise ToolError(f"--phase: found {phase!r}, expected {' or '.join(names)}{hint}")
     report = check_submission(file, phase)
+    for line in report.causes_told():
+        echo(line, err=True)
     for note in report.notes:
         echo(f"note: {note}", err=True)
     if not report.accepted:

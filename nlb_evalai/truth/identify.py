@@ -22,6 +22,7 @@ from evaluation_script.storage import is_pointer
 from evaluation_script.submission.layout import Layout, published_layouts
 from evaluation_script.suites import Suite, SuiteError, find, names
 from evaluation_script.text import plural, printable
+from nlb_evalai.foreign import foreign
 from nlb_evalai.lfs import LfsPointer, read_lfs_pointer
 from nlb_evalai.truth.errors import SessionError
 from nlb_evalai.truth.known import TRUTH, KnownFile, by_content, by_size, known_files
@@ -141,7 +142,10 @@ def _by_structure(path: Path) -> Identity:
     if is_pointer(path):
         return Identity(Kind.TRUTH_POINTER, "a pointer to ground truth that lies elsewhere")
     if not h5py.is_hdf5(path):
-        return Identity(Kind.OTHER, _other(path))
+        found = foreign(path)
+        return Identity(
+            Kind.OTHER, found.words if found else "no HDF5 and nothing else of the benchmark"
+        )
     try:
         with h5py.File(path, "r") as file:
             return _by_contents(path, file)
@@ -149,28 +153,6 @@ def _by_structure(path: Path) -> Identity:
         return Identity(
             Kind.OTHER, f"HDF5 that is damaged or not complete: {printable(error, most=200)}"
         )
-
-
-def _other(path: Path) -> str:
-    with path.open("rb") as file:
-        start = file.read(512)
-    if not start:
-        return "an empty file"
-    for mark, words in (
-        (b"PK\x03\x04", "a zip archive, as of a challenge"),
-        (b"\x1f\x8b", "a gzip file"),
-        (b"\x93NUMPY", "a NumPy array (.npy)"),
-        (b"\x80\x04", "a pickle"),
-    ):
-        if start.startswith(mark):
-            return words
-    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        return "a web page, as a server shows instead of a file"
-    try:
-        start.decode("utf-8", "strict" if len(start) < 512 else "ignore")
-    except UnicodeDecodeError:
-        return "no HDF5 and nothing else of the benchmark"
-    return "no HDF5 and nothing else of the benchmark" if b"\0" in start else "a text file"
 
 
 def _by_contents(path: Path, file: h5py.File) -> Identity:

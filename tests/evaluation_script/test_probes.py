@@ -74,8 +74,8 @@ REFUSED = {
     # The reference passes over the dataset in silence.
     "missing_eval_rates_heldout": "mc_maze_small_20: eval_rates_heldout is missing",
     "missing_eval_rates_heldin": "mc_maze_small_20: eval_rates_heldin is missing",
-    "missing_train_rates_heldin": "train_rates_heldin is missing (needed for vel R2)",
-    "missing_train_rates_heldout": "train_rates_heldout is missing (needed for vel R2)",
+    "missing_train_rates_heldin": "train_rates_heldin is missing (required)",
+    "missing_train_rates_heldout": "train_rates_heldout is missing (required)",
     # The reference ignores unknown groups: a misspelt dataset would just vanish.
     "unknown_groups": "not a dataset of this benchmark; did you mean",
     "empty_submission": "nothing to score",

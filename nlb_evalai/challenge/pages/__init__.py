@@ -63,13 +63,13 @@ _WORDS = {
 
 
 class ArrayRow(NamedTuple):
-    """A row of the table of arrays: what one is, and what it is needed for."""
+    """A row of the table of arrays: what one is, and whether it must be there."""
 
     name: str
     trials: str
     bins: str
     neurons: str
-    needed: str
+    required: str
 
 
 def phase_page(phase: Phase) -> str:
@@ -93,6 +93,7 @@ def render_pages(suite: Suite, head: Head) -> Dict[str, str]:
         "max_rate": f"{int(MAX_RATE):,}",
         "with_data": any(dataset.dandiset for dataset in suite.datasets),
         "install": install(),
+        "full_mb": _full_megabytes(suite),
         "suite_option": "" if suite.name == DEFAULT else f" --suite {suite.name}.py",
     }
     pages = {
@@ -138,7 +139,7 @@ def array_rows(suite: Suite) -> List[ArrayRow]:
             _WORDS[array.trials],
             _WORDS[array.bins],
             _WORDS[array.neurons],
-            _needed(part, layouts),
+            _required(part, layouts),
         )
         for part in PARTS
         if any(layout.readers(part) for layout in layouts)
@@ -146,16 +147,29 @@ def array_rows(suite: Suite) -> List[ArrayRow]:
     ]
 
 
-def _needed(part: Part, layouts: Iterable[Layout]) -> str:
-    """What the arrays of a part are needed for, and by which datasets they are not."""
+def _required(part: Part, layouts: Iterable[Layout]) -> str:
+    """Whether the arrays of a part must be there, and for which datasets they must not."""
     readers = dict.fromkeys(metric.key for layout in layouts for metric in layout.readers(part))
     without = dict.fromkeys(layout.dataset.name for layout in layouts if not layout.readers(part))
     if all(part in layout.required() for layout in layouts):
         return "yes"
-    text = f"for {_listed(list(readers))}"
+    text = "yes"
     if not any(part in layout.required() for layout in layouts):
-        text += ", both or neither"
+        text = f"for {_listed(list(readers))}, both or neither"
     return text + (f" (not for {_listed(list(without))})" if without else "")
+
+
+def _full_megabytes(suite: Suite) -> int:
+    """Size of a submission with every array, as float32, as far as shapes are published."""
+    layouts = published_layouts(suite, suite.phases[-1].codename).values()
+    values = sum(
+        math.prod(length or 0 for length in layout.shape(array))
+        for layout in layouts
+        for part in PARTS
+        if layout.readers(part)
+        for array in part.arrays
+    )
+    return round(values * 4 / 1e6)
 
 
 def _not_negative(suite: Suite) -> List[str]:

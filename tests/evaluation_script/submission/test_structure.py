@@ -38,7 +38,7 @@ def test_three_mistakes_get_one_error_that_names_all_three(golden: Path, edited:
     assert rejection(golden, edited(change)).splitlines() == [
         "submission rejected, 3 problems:",
         "  mc_mase: not a dataset of this benchmark; did you mean mc_maze?",
-        f"  {GROUP}: train_rates_heldin is missing (needed for vel R2)",
+        f"  {GROUP}: train_rates_heldin is missing (required)",
         f"  {GROUP}/eval_rates_heldout: shape (13, 35, 4), expected (13, 35, 5) "
         "(trials, 20 ms bins, held-out neurons)",
     ]

@@ -36,11 +36,11 @@ def test_with_a_truth_it_agrees_with_the_server_word_for_word(probe: Path) -> No
         assert report.would_score
 
 
-def test_without_a_truth_the_official_shapes_are_expected() -> None:
+def test_without_a_truth_the_published_shapes_are_expected() -> None:
     report = check_submission(PROBES[0], "test", suite=DEFAULT_SUITE)
     assert not report.accepted
     assert all("expected (" in problem for problem in report.problems)
-    assert report.checked_against == "official shapes"
+    assert report.checked_against == "published shapes"
 
 
 @pytest.fixture
