@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import PurePosixPath
 from typing import Iterator
 
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
+from nlb_evalai.challenge.evalai.rules import limits
 from nlb_evalai.challenge.evalai.rules.contents import Bundle
 from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
@@ -23,6 +25,22 @@ def members_can_be_read(bundle: Bundle) -> Iterator[Fault]:
         yield damaged, "damaged or encrypted; build the bundle again"
 
 
+@check("member-size")
+def members_have_a_usual_size(bundle: Bundle) -> Iterator[Fault]:
+    yield from bundle.too_large.items()
+
+
+@check("bundle-size", WARNING)
+def bundles_can_be_uploaded(bundle: Bundle) -> Iterator[Fault]:
+    size = bundle.path.stat().st_size / limits.MIB
+    if size > limits.UPLOAD_MIB:
+        yield (
+            str(bundle.path),
+            f"has {size:,.0f} MiB, and EvalAI's proxy is said to take {limits.UPLOAD_MIB} MB: "
+            "leave out what is not needed",
+        )
+
+
 @check("member-path")
 def members_stay_inside(bundle: Bundle) -> Iterator[Fault]:
     for name in bundle.names:
@@ -35,8 +53,8 @@ def members_stay_inside(bundle: Bundle) -> Iterator[Fault]:
 
 @check("duplicate-member")
 def members_are_there_once(bundle: Bundle) -> Iterator[Fault]:
-    for name in dict.fromkeys(bundle.names):
-        if bundle.names.count(name) > 1:
+    for name, times in Counter(bundle.names).items():
+        if times > 1:
             yield name, "is in the zip more than once; keep one"
 
 

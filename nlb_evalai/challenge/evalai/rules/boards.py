@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Dict, Iterator, List, Tuple
 
 from nlb_evalai.challenge.evalai.rules.contents import Bundle, labels_of
@@ -26,8 +27,8 @@ def boards_are_ordered_by_a_label(bundle: Bundle) -> Iterator[Fault]:
 @check("duplicate-label")
 def labels_are_unique(bundle: Bundle) -> Iterator[Fault]:
     for where, _, labels in bundle.boards():
-        for label in dict.fromkeys(labels):
-            if labels.count(label) > 1:
+        for label, times in Counter(labels).items():
+            if times > 1:
                 yield f"{where}.labels", f"{label!r} is there twice: one column would be lost"
 
 

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from nlb_evalai.challenge.evalai.rules.contents import PAGE_KEYS, Bundle
 from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.evalai.rules.image import image_fault
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 
 #: What EvalAI's sanitizer takes away.
 _REMOVED_TAGS = {"script", "style", "iframe", "object", "embed", "form", "link", "meta", "base"}
-_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
 def _pages(bundle: Bundle) -> Dict[str, bytes]:
@@ -30,9 +30,12 @@ def _pages(bundle: Bundle) -> Dict[str, bytes]:
 def pages_are_text(bundle: Bundle) -> Iterator[Fault]:
     for name, content in _pages(bundle).items():
         try:
-            content.decode("utf-8")
+            text = content.decode("utf-8")
         except UnicodeDecodeError:
             yield name, "is not UTF-8 text: save it as UTF-8"
+            continue
+        if "\0" in text:
+            yield name, "holds a NUL byte, which EvalAI cannot store: save it as UTF-8 text"
 
 
 @check("page-empty")
@@ -70,12 +73,13 @@ def _is_link(link: str) -> bool:
     return (parts.scheme in ("http", "https") and "." in parts.netloc) or link.startswith("#")
 
 
-@check("image-content", WARNING)
+@check("image-content")
 def the_logo_is_an_image(bundle: Bundle) -> Iterator[Fault]:
     name = bundle.config.get("image")
     content = bundle.read(name) if isinstance(name, str) else None
-    if content is not None and not content.startswith(_SIGNATURES):
-        yield str(name), "is neither PNG nor JPEG inside: save it as one of them"
+    fault = None if content is None else image_fault(content)
+    if fault is not None:
+        yield str(name), fault
 
 
 class _Page(HTMLParser):

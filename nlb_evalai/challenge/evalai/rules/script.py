@@ -15,6 +15,8 @@ from nlb_evalai.challenge.evalai.rules.contents import Bundle
 from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 
+#: what parsing a file raises; endless nesting is a MemoryError or a RecursionError
+_NO_MODULE = (SyntaxError, ValueError, OSError, MemoryError, RecursionError)
 _ARGUMENTS = ("test_annotation_file", "user_submission_file", "phase_codename")
 
 
@@ -24,8 +26,10 @@ def _name(bundle: Bundle) -> str:
 
 @check("script-archive")
 def the_script_can_be_read(bundle: Bundle) -> Iterator[Fault]:
-    if _name(bundle) in bundle.names and bundle.script is None:
-        yield _name(bundle), "cannot be read as a zip with files in it; build the bundle again"
+    name = _name(bundle)
+    if name in bundle.names and bundle.script is None and name not in bundle.too_large:
+        fault = bundle.script_fault
+        yield name, fault or "cannot be read as a zip with files in it; build the bundle again"
 
 
 @check("script-root")
@@ -133,8 +137,8 @@ def _located(bundle: Bundle, problems: Callable[[Path], List[str]]) -> Iterator[
         return
     try:
         found = problems(bundle.script)
-    except (UnicodeDecodeError, ValueError) as error:
-        found = [f"a file is no text: {error}"]
+    except _NO_MODULE as error:
+        found = [f"a file is no Python, or no text: {error}"]
     for problem in found:
         where, _, message = problem.partition(": ")
         yield f"{_name(bundle)}: {where}", message
@@ -155,7 +159,7 @@ def _parse(path: Path) -> Optional[ast.Module]:
     """None if it is no Python, which ``script-modules`` reports."""
     try:
         return ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError, ValueError, OSError):
+    except _NO_MODULE:
         return None
 
 
