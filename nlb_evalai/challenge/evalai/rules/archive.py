@@ -12,6 +12,9 @@ from nlb_evalai.challenge.evalai.rules.contents import Bundle
 from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 
+#: the other name that EvalAI looks for
+_OTHER_CONFIG = "challenge_config.yml"
+
 
 def _leads_out(name: str) -> bool:
     path = PurePosixPath(name)
@@ -23,6 +26,12 @@ def members_can_be_read(bundle: Bundle) -> Iterator[Fault]:
     damaged = bundle.damaged()
     if damaged is not None:
         yield damaged, "damaged or encrypted; build the bundle again"
+
+
+@check("config-once")
+def the_config_is_there_once(bundle: Bundle) -> Iterator[Fault]:
+    if _OTHER_CONFIG in bundle.names:
+        yield _OTHER_CONFIG, f"EvalAI takes it for a second {CONFIG_NAME}: leave it out"
 
 
 @check("member-size")
@@ -80,7 +89,7 @@ def named_files_are_there(bundle: Bundle) -> Iterator[Fault]:
 
 @check("unused-member", WARNING)
 def members_are_named(bundle: Bundle) -> Iterator[Fault]:
-    used = {CONFIG_NAME, *(name for _, name in bundle.files())}
+    used = {CONFIG_NAME, _OTHER_CONFIG, *(name for _, name in bundle.files())}
     for name in dict.fromkeys(bundle.names):
         if name not in used and not name.endswith("/") and not _leads_out(name):
             yield name, f"{CONFIG_NAME} does not name it; leave out what EvalAI does not need"

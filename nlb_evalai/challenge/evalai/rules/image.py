@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import Optional
+from typing import List, Optional
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 #: Pillow refuses larger ones as bombs
@@ -33,7 +33,8 @@ def image_fault(content: bytes) -> Optional[str]:
 
 def _pixels_of_png(content: bytes) -> int:
     """Width times height, once every chunk fits its checksum."""
-    pixels, at, kinds = 0, len(_PNG), []
+    pixels, at = 0, len(_PNG)
+    kinds: List[bytes] = []
     while not kinds or kinds[-1] != b"IEND":
         length, kind = struct.unpack_from(">I4s", content, at)
         (checksum,) = struct.unpack_from(">I", content, at + 8 + length)
