@@ -13,6 +13,7 @@ from rich.text import Text
 
 from evaluation_script.text import plural, printable
 from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding, errors_of
+from nlb_evalai.challenge.evalai.rules.registry import rules
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
 from nlb_evalai.cli._console import plain_console
 
@@ -20,15 +21,21 @@ _ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("file", metavar="ZIP", type=_ZIP)
+@click.argument("file", metavar="ZIP", type=_ZIP, required=False)
 @click.option("--diff", "old", type=_ZIP, help="The live challenge's bundle, which ZIP updates.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def check(file: Path, old: Optional[Path], as_json: bool) -> None:
+@click.option("--list", "as_list", is_flag=True, help="List all rules instead; no ZIP is needed.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def check(file: Optional[Path], old: Optional[Path], as_list: bool, as_json: bool) -> None:
     """Tell everything that EvalAI would refuse in ZIP, or take and then trip over.
 
     Exits with 1 if there is an error; warnings alone do not fail. With --diff, also what an
     update of a live challenge may not change.
     """
+    if as_list:
+        print_rules(as_json)
+        return
+    if file is None:
+        raise click.UsageError("Missing argument 'ZIP'.")
     findings = check_bundle(file, old)
     if as_json:
         report = {
@@ -41,6 +48,15 @@ def check(file: Path, old: Optional[Path], as_json: bool) -> None:
         print_findings(file, findings, plain_console())
     if errors_of(findings):
         raise SystemExit(1)
+
+
+def print_rules(as_json: bool) -> None:
+    """Every rule: its code, whether it is an error or a warning, and its sentence."""
+    if as_json:
+        click.echo(json.dumps([rule.as_json() for rule in rules()], indent=2))
+        return
+    for rule in rules():
+        click.echo(f"{rule.code:27} {rule.severity:8} {rule.sentence}")
 
 
 def print_findings(file: Path, findings: List[Finding], console: Console) -> None:

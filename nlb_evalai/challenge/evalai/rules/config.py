@@ -24,7 +24,7 @@ _LONGEST_KEY = 60
 _IGNORED_KEYS = {"worker_memory": "1024 MiB stay 1024 MiB", "worker_cpu_cores": "0.5 vCPU stay"}
 
 
-@check("unknown-key", WARNING)
+@check("unknown-key", WARNING, "EvalAI reads every key at the top of the config.")
 def keys_are_known(bundle: Bundle) -> Iterator[Fault]:
     for key in bundle.config:
         if key not in _KNOWN_KEYS and key not in _IGNORED_KEYS:
@@ -114,7 +114,7 @@ def _repeated(bundle: Bundle, key: str, field: str) -> Iterator[Fault]:
         seen.setdefault(value, where.partition(": ")[2])
 
 
-@check("quotas", WARNING)
+@check("quotas", WARNING, "No quota is lower than that of a shorter time.")
 def quotas_make_sense(bundle: Bundle) -> Iterator[Fault]:
     names = ("max_submissions_per_day", "max_submissions_per_month", "max_submissions")
     for where, phase in bundle.entries("challenge_phases"):
@@ -124,7 +124,7 @@ def quotas_make_sense(bundle: Bundle) -> Iterator[Fault]:
                 yield f"{where}.{large}", f"{high} is less than {small} ({low}): raise it"
 
 
-@check("quota-missing")
+@check("quota-missing", sentence="Each phase has a quota for each month, or one in all.")
 def phases_have_a_quota(bundle: Bundle) -> Iterator[Fault]:
     for where, phase in bundle.entries("challenge_phases"):
         if phase.get("max_submissions_per_month") is None and "max_submissions" not in phase:
@@ -143,12 +143,14 @@ def phases_are_not_public_and_restricted(bundle: Bundle) -> Iterator[Fault]:
             yield where, f"{' and '.join(keys)} exclude each other: set one of them to false"
 
 
-@check("prize-rank")
+@check("prize-rank", sentence="No two prizes have one rank.")
 def prizes_have_ranks_of_their_own(bundle: Bundle) -> Iterator[Fault]:
     yield from _repeated(bundle, "prizes", "rank")
 
 
-@check("text-characters")
+@check(
+    "text-characters", sentence="No text holds a NUL or half a character, which nothing can store."
+)
 def texts_can_be_stored(bundle: Bundle) -> Iterator[Fault]:
     for where, text in _texts(bundle.config, ""):
         odd = next((char for char in text if char == "\0" or "\ud800" <= char <= "\udfff"), None)
@@ -173,7 +175,7 @@ def _texts(value: Any, where: str) -> Iterator[Tuple[str, str]]:
         yield where, value
 
 
-@check("submission-types", WARNING)
+@check("submission-types", WARNING, "The website offers .h5 to participants.")
 def submissions_may_be_hdf5(bundle: Bundle) -> Iterator[Fault]:
     for where, phase in bundle.entries("challenge_phases"):
         types = phase.get("allowed_submission_file_types")

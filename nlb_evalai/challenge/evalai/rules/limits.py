@@ -11,11 +11,11 @@ MIB = 1024 * 1024
 #: the body of a request, as EvalAI's proxy is set up
 UPLOAD_MIB = 200
 #: all members together, as they are once they are extracted
-_TOTAL_MIB = 256
+_TOTAL_MIB = 220
 _MOST_MEMBERS = 2000
 #: the evaluation script; each of its modules is parsed
 _SCRIPT_MIB = 32
-_MODULE_KIB, _MODULES_KIB = 128, 1024
+_MODULE_KIB, _MODULES_KIB, _LIST_KIB = 128, 1024, 64
 #: what is read whole, by suffix
 _MOST_BYTES = {
     **dict.fromkeys((".html", ".yaml", ".yml"), 256 * 1024),
@@ -86,6 +86,14 @@ def script_fault(members: List[zipfile.ZipInfo]) -> Optional[str]:
             f"{largest.filename} has {largest.file_size / 1024:,.0f} KiB, expected a module of at "
             f"most {_MODULE_KIB}: move what is data into data files"
         )
+    for one in members:
+        if (
+            PurePosixPath(one.filename).name == "requirements.txt"
+            and one.file_size > _LIST_KIB * 1024
+        ):
+            return (
+                f"{one.filename} has {one.file_size / 1024:,.0f} KiB, expected at most {_LIST_KIB}"
+            )
     total = sum(one.file_size for one in modules)
     if total > _MODULES_KIB * 1024:
         return f"holds {total / 1024:,.0f} KiB of modules, expected at most {_MODULES_KIB}"

@@ -32,7 +32,7 @@ def the_script_can_be_read(bundle: Bundle) -> Iterator[Fault]:
         yield name, fault or "cannot be read as a zip with files in it; build the bundle again"
 
 
-@check("script-root")
+@check("script-root", sentence="The script's __init__.py is at the root of its zip.")
 def the_script_is_at_the_root(bundle: Bundle) -> Iterator[Fault]:
     folder = bundle.script
     if folder is None or (folder / "__init__.py").is_file():
@@ -53,7 +53,7 @@ def the_script_exposes_evaluate(bundle: Bundle) -> Iterator[Fault]:
         yield f"{_name(bundle)}: __init__.py", "must expose evaluate: import or define it there"
 
 
-@check("script-signature")
+@check("script-signature", sentence="The script's evaluate takes what EvalAI gives it.")
 def evaluate_takes_what_is_given(bundle: Bundle) -> Iterator[Fault]:
     found = _definition(bundle)
     if found is None:
@@ -87,35 +87,44 @@ def modules_can_be_imported_there(bundle: Bundle) -> Iterator[Fault]:
 
 @check("script-exit")
 def the_script_does_not_end_the_worker(bundle: Bundle) -> Iterator[Fault]:
-    for where, lines, tree in _worker_modules(bundle):
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or _dotted(node.func) not in _EXITS:
-                continue
-            if _ELSEWHERE not in lines[node.lineno - 1]:
-                yield (
-                    f"{where}:{node.lineno}",
-                    f"{_dotted(node.func)}() kills EvalAI's worker, and the submission stays "
-                    "running for ever: raise an exception (or, where this runs in a process of "
-                    f"its own, add the comment `{_ELSEWHERE}`)",
-                )
-
-
-_ELSEWHERE = "# not in the worker"
-_EXITS = {"sys.exit", "os._exit", "os.abort", "exit", "quit"}
+    for where, line, name in bundle.once(_risky):
+        if name in _EXITS and _ELSEWHERE not in line:
+            yield (
+                where,
+                f"{name}() kills EvalAI's worker, and the submission stays running for ever: raise "
+                "an exception (or, where this runs in a process of its own, add the comment "
+                f"`{_ELSEWHERE}`)",
+            )
 
 
 @check("script-fileno", WARNING)
 def the_script_does_not_need_real_streams(bundle: Bundle) -> Iterator[Fault]:
-    for where, _, tree in _worker_modules(bundle):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and _dotted(node) in _FILENOS:
-                yield (
-                    f"{where}:{node.lineno}",
-                    f"{_dotted(node)}: there, sys.stdout and sys.stderr are objects without fileno",
-                )
+    for where, _, name in bundle.once(_risky):
+        if name in _FILENOS:
+            yield (
+                where,
+                f"{name}: there, sys.stdout and sys.stderr are objects without fileno",
+            )
 
 
+_ELSEWHERE = "# not in the worker"
+_EXITS = {"sys.exit", "os._exit", "os.abort", "exit", "quit"}
+_MOST_DOTS = 2
 _FILENOS = {"sys.stdout.fileno", "sys.stderr.fileno"}
+
+
+def _risky(bundle: Bundle) -> List[Tuple[str, str, str]]:
+    """(where, the line, what it names) of each call that ends a process, and each ``fileno``."""
+    found = []
+    for where, lines, tree in _worker_modules(bundle):
+        for node in ast.walk(tree):
+            if not isinstance(node, (ast.Call, ast.Attribute)):
+                continue
+            called = isinstance(node, ast.Call)
+            name = _dotted(node.func if isinstance(node, ast.Call) else node)
+            if name in (_EXITS if called else _FILENOS):
+                found.append((f"{where}:{node.lineno}", lines[node.lineno - 1], name))
+    return found
 
 
 @check("script-data", WARNING)
@@ -209,6 +218,9 @@ def _definition(bundle: Bundle) -> Optional[Tuple[str, ast.FunctionDef]]:
 
 
 def _dotted(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        return f"{_dotted(node.value)}.{node.attr}"
-    return node.id if isinstance(node, ast.Name) else "?"
+    names: List[str] = []
+    while isinstance(node, ast.Attribute) and len(names) < _MOST_DOTS:
+        names.append(node.attr)
+        node = node.value
+    names.append(node.id if isinstance(node, ast.Name) else "?")
+    return ".".join(reversed(names))

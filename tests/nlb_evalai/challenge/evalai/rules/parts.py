@@ -36,12 +36,16 @@ class Parts:
     def write(self, path: Path) -> Path:
         with zipfile.ZipFile(path, "w") as archive:
             if self.config is not None:
-                archive.writestr(CONFIG, yaml.dump(self.config, Dumper=_DUMPER, sort_keys=False))
+                archive.writestr(CONFIG, self.yaml())
             if self.script is not None:
                 archive.writestr(SCRIPT, zipped(self.script))
             for name, content in [*self.members.items(), *self.repeated]:
                 archive.writestr(name, content)
         return path
+
+    def yaml(self) -> str:
+        text: str = yaml.dump(self.config, Dumper=_DUMPER, sort_keys=False)
+        return text
 
     def light(self) -> Parts:
         """Itself with little of its script, which takes long to look at; its suites stay."""

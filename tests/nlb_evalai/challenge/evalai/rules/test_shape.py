@@ -503,8 +503,12 @@ def holders(config: dict, path: str) -> Iterator[Tuple[Any, Any]]:
 
 @pytest.fixture(scope="module")
 def whole(own_bundle) -> Parts:
-    """The bundle that each fault is put into: every field is there."""
-    return filled(Parts(own_bundle).light())
+    """The bundle that each fault is put into: every field is there, and little to read else."""
+    parts = filled(Parts(own_bundle).light())
+    parts.script = {"__init__.py": parts.script["__init__.py"]}
+    pages = {name: b"<p>a</p>" for name in parts.members if name.endswith(".html")}
+    parts.members.update(pages)
+    return parts
 
 
 @pytest.fixture(scope="module")
