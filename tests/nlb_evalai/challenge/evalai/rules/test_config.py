@@ -154,7 +154,6 @@ def phase_outlives_challenge(parts):
     "duplicate-id",
     "challenge_phases[2].id",
     "1 is also that of challenge_phases[0]",
-    breaks=["duplicate_codename_for_phase"],
 )
 def id_twice(parts):
     phase = {**copy.deepcopy(parts.phase), "codename": "test", "name": "Again"}

@@ -225,6 +225,17 @@ def reference_to_no_split(parts):
 
 
 @TABLE.case(
+    "duplicate-codename",
+    "challenge_phases[1].codename",
+    "is also that of challenge_phases[0]",
+    breaks=["duplicate_codename_for_phase"],
+)
+def phase_codename_twice(parts):
+    parts.config["challenge_phases"][1]["codename"] = "val"
+    parts.truth("annotations/test.h5", "val")
+
+
+@TABLE.case(
     "split-shown-twice",
     "challenge_phase_splits[20]",
     "is shown in phase 1 already",
