@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle challenge bench bench-ground-truth leak fuzz clean
+.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle challenge refusals bench bench-ground-truth leak fuzz clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -64,6 +64,9 @@ bench-ground-truth: $(VENV)/.run  ## ground truth of a large session: time, memo
 
 challenge: $(VENV)/.run  ## make challenge_config.yaml, templates/ and logo.png of the suite and its head
 	$(BIN)/python -m nlb_evalai.challenge .
+
+refusals: $(VENV)/.dev  ## the page of all that EvalAI refuses, from the tables of rules and tests
+	$(BIN)/python -m tests.nlb_evalai.challenge.evalai.rules.refusals
 
 bench: $(VENV)/.dev  ## scoring a full submission beside the reference and a plain read (~20 min)
 	$(BIN)/python benchmarks/bench.py

@@ -161,4 +161,27 @@ def board_notes(card: Scorecard, suite: Suite) -> List[str]:
                 f"{board}: without {dataset.label(metric)} (from {dataset.name}) the leaderboard "
                 "ranks this entry as 0"
             )
-    return list(dict.fromkeys(notes))
+    return [*dict.fromkeys(notes), *_notes_on_ties(card, suite)]
+
+
+def _notes_on_ties(card: Scorecard, suite: Suite) -> List[str]:
+    """Which boards show no error bars of an entry, why, and what that means where scores are equal.
+
+    Boards that lack the same share a sentence.
+    """
+    splits: Dict[Tuple[str, str], List[str]] = {}
+    for split, board, cells in _rows(card, suite):
+        lacking = [
+            f"{dataset.label(metric)} {'is missing' if score is None else 'has no error bar'}"
+            for dataset, metric, score in cells
+            if score is None or score.standard_error is None
+        ]
+        if lacking:
+            _, ranking = suite.ranking(board)
+            place = "first" if ranking.higher_is_better() else "last"
+            splits.setdefault((", ".join(lacking), place), []).append(split)
+    return [
+        f"{', '.join(names)}: EvalAI shows no error bars of this entry there, because {lacking}; "
+        f"among equal scores it is placed {place}"
+        for (lacking, place), names in splits.items()
+    ]

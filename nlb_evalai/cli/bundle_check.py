@@ -13,6 +13,7 @@ from rich.text import Text
 from evaluation_script.suites import Suite
 from evaluation_script.text import plural, printable
 from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding, errors_of
+from nlb_evalai.challenge.evalai.rules.registry import rules
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
 from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._suite import suite_option
@@ -23,17 +24,29 @@ _ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("file", metavar="ZIP", type=_ZIP)
+@click.argument("file", metavar="ZIP", type=_ZIP, required=False)
 @suite_option("the bundle")
 @click.option("--diff", "old", type=_ZIP, help="The live challenge's bundle, which ZIP updates.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object.")
-def check(file: Path, suite: Optional[Suite], old: Optional[Path], as_json: bool) -> None:
+@click.option("--list", "as_list", is_flag=True, help="List all rules instead; no ZIP is needed.")
+@click.option("--json", "as_json", is_flag=True, help="Print as one JSON object.")
+def check(
+    file: Optional[Path],
+    suite: Optional[Suite],
+    old: Optional[Path],
+    as_list: bool,
+    as_json: bool,
+) -> None:
     """Tell everything that EvalAI would refuse in ZIP, or take and then trip over.
 
     The command exits with 1 if there is an error; warnings alone do not fail. With --diff, also
     what an update of a live challenge may not change. Nothing that is in ZIP runs: where its suite
     is not one that is known here, --suite names the file of it that you trust.
     """
+    if as_list:
+        print_rules(as_json)
+        return
+    if file is None:
+        raise click.UsageError("Missing argument 'ZIP'.")
     findings = check_bundle(file, old, suite)
     if as_json:
         report = {
@@ -46,6 +59,15 @@ def check(file: Path, suite: Optional[Suite], old: Optional[Path], as_json: bool
         print_findings(file, findings, plain_console())
     if errors_of(findings):
         raise SystemExit(NOT_FIT)
+
+
+def print_rules(as_json: bool) -> None:
+    """Every rule: its code, whether it is an error or a warning, and its sentence."""
+    if as_json:
+        print_json({"rules": [rule.as_json() for rule in rules()]})
+        return
+    for rule in rules():
+        click.echo(f"{rule.code:27} {rule.severity:8} {rule.sentence}")
 
 
 def print_findings(file: Path, findings: List[Finding], console: Console) -> None:

@@ -105,7 +105,7 @@ def dry_run(
                 faults += _ask_for_suite(bundle, replica, console)
             outcomes = _score(replica, scratch, phase, submission, console)
             _warn_of_sample(replica, console)
-            fine = _report(replica, outcomes, console, keep, show=submission)
+            fine = _report(replica, outcomes, console, keep, faults)
     if faults:
         found = plural(len(faults), "fault")
         console.print(f"✗ the bundle itself has {found}, named above", style="bold red")
@@ -240,7 +240,7 @@ def _report(
     outcomes: Dict[TeamSubmission, ReplicaOutcome],
     console: Console,
     keep: Optional[Path],
-    show: Optional[Path],
+    faults: List[Finding],
 ) -> bool:
     boards = 0
     for phase in replica.challenge.phases:
@@ -257,7 +257,7 @@ def _report(
         for entry, outcome in outcomes.items():
             keep_outcome(keep / entry.phase / entry.team, outcome)
         console.print(f"\nEverything in full: {printable(keep)}", soft_wrap=True)
-    return _conclude(outcomes, boards, console)
+    return _conclude(outcomes, boards, console, faults)
 
 
 def _worth_a_look(outcomes: Dict[TeamSubmission, ReplicaOutcome]) -> List[TeamSubmission]:
@@ -270,7 +270,10 @@ def _worth_a_look(outcomes: Dict[TeamSubmission, ReplicaOutcome]) -> List[TeamSu
 
 
 def _conclude(
-    outcomes: Dict[TeamSubmission, ReplicaOutcome], boards: int, console: Console
+    outcomes: Dict[TeamSubmission, ReplicaOutcome],
+    boards: int,
+    console: Console,
+    faults: List[Finding],
 ) -> bool:
     console.print()
     bad = {e: o for e, o in outcomes.items() if o.failed or o.problems}
@@ -279,9 +282,9 @@ def _conclude(
             print_problems(entry, outcome, console)
         console.print(f"✗ {len(bad)} of {len(outcomes)} submissions failed", style="bold red")
         return False
-    console.print(
-        f"✓ EvalAI would take all of it: {plural(len(outcomes), 'submission')}, "
-        f"{plural(boards, 'leaderboard')}",
-        style="bold green",
-    )
+    much = f"{plural(len(outcomes), 'submission')}, {plural(boards, 'leaderboard')}"
+    if faults:
+        console.print(f"  All was scored: {much}. EvalAI would not get that far.")
+    else:
+        console.print(f"✓ EvalAI would take all of it: {much}", style="bold green")
     return True

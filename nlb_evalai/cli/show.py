@@ -18,7 +18,13 @@ from rich.text import Text
 from evaluation_script.text import plural, printable
 from nlb_evalai.challenge.dry_run import TeamSubmission
 from nlb_evalai.challenge.evalai.config import ChallengePhase, PhaseSplit
-from nlb_evalai.challenge.evalai.replica.boards import BoardRow, board_rows
+from nlb_evalai.challenge.evalai.replica.boards import (
+    BADGE,
+    BoardRow,
+    board_rows,
+    entries_of,
+    remarks,
+)
 from nlb_evalai.challenge.evalai.replica.worker import ReplicaOutcome
 from nlb_evalai.cli._terminal import printable_lines
 
@@ -74,14 +80,18 @@ def print_boards(
     name = printable(f"{phase.name} ({phase.codename})")
     console.rule(f"{name}: {plural(len(splits), 'leaderboard')}, {seen}", align="left")
     waiting: List[Table] = []
-    for split in splits:
-        for table in _tables(split, board_rows(split, outputs), console):
+    boards = [(split, board_rows(split, entries_of(outputs))) for split in splits]
+    for split, rows in boards:
+        for table in _tables(split, rows, console):
             used = sum(_width(one, console) + _GAP for one in [*waiting, table]) - _GAP
             if waiting and (used > console.width or len(waiting) == 2):
                 _print_row(waiting, console)
                 waiting = []
             waiting.append(table)
     _print_row(waiting, console)
+    console.print()
+    for remark in remarks(boards):
+        console.print(Text(printable(f"  {remark}"), style="dim"), soft_wrap=True)
     return len(splits)
 
 
@@ -139,7 +149,7 @@ def _table(split: PhaseSplit, rows: List[BoardRow], labels: List[str], most: int
 
 def _cell(row: BoardRow, label: str, split: PhaseSplit) -> Text:
     if label not in row.scores:
-        return Text("#", style="dim")
+        return Text(BADGE, style="black on dark_orange")
     # adding 0 turns a rounded -0.0 into 0.0
     number = f"{round(row.scores[label], split.decimals) + 0.0:.{split.decimals}f}"
     first = label == split.leaderboard.default_order_by

@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Dict, List
 
 import h5py
 import numpy as np
@@ -281,3 +281,28 @@ def test_no_file_stays_open_and_no_process_behind(golden: Path, edited: Callable
     # What other tests of this process left may go meanwhile.
     assert not open_descriptors() - descriptors
     assert not children() - processes
+
+
+def test_a_split_with_a_missing_score_has_no_error_bars_and_the_participant_is_told(
+    golden: Path, edited: Callable[..., Path]
+) -> None:
+    group, part = "mc_rtt_20", "val_a"  # alone on its board
+
+    def change(file: h5py.File) -> None:
+        for name in ("eval_rates_heldin_forward", "eval_rates_heldout_forward"):
+            del file[group][name]
+
+    def note(answer: Dict[str, Any]) -> List[str]:
+        notes = answer["submission_result"]["notes"]
+        return [one for one in notes if one.startswith("mc_rtt_20_split")]
+
+    whole = evaluate(golden / "target_val.h5", edited(lambda file: None, group, part=part), "val")
+    answer = evaluate(golden / "target_val.h5", edited(change, group, part=part), "val")
+    assert "mc_rtt_20_split" in {split for entry in whole["error"] for split in entry}
+    assert "error" not in answer
+    assert "mc_rtt_20_split" in {split for entry in answer["result"] for split in entry}
+    assert note(whole) == []
+    assert note(answer) == [
+        "mc_rtt_20_split: EvalAI shows no error bars of this entry there, because fp-bps is "
+        "missing; among equal scores it is placed first"
+    ]

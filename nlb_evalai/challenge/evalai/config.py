@@ -151,6 +151,7 @@ def _challenge(config: Mapping[str, Any]) -> Challenge:
 
 def _phase_splits(config: Mapping[str, Any]) -> Tuple[PhaseSplit, ...]:
     boards: Dict[int, Leaderboard] = {}
+    metadata: Dict[int, Any] = {}
     for i, entry in enumerate(_get(config, "leaderboard")):
         where = f"leaderboard[{i}]"
         schema = _get(entry, "schema", where)
@@ -158,6 +159,7 @@ def _phase_splits(config: Mapping[str, Any]) -> Tuple[PhaseSplit, ...]:
         order = _text(schema, "default_order_by", where + ".schema")
         pk = _number(entry, "id", where)
         boards[pk] = Leaderboard(pk, labels, order)
+        metadata[pk] = (schema.get("metadata") or {}).get(order)
     splits = {
         _number(entry, "id", f"dataset_splits[{i}]"): entry
         for i, entry in enumerate(_get(config, "dataset_splits"))
@@ -175,10 +177,16 @@ def _phase_splits(config: Mapping[str, Any]) -> Tuple[PhaseSplit, ...]:
                 leaderboard=board,
                 visibility=_number(entry, "visibility", where),
                 decimals=_number(entry, "leaderboard_decimal_precision", where),
-                descending=_flag(entry, "is_leaderboard_order_descending", where),
+                descending=_is_descending(entry, metadata[board.pk], where),
             )
         )
     return tuple(found)
+
+
+def _is_descending(split: Mapping[str, Any], metadata: Any, where: str) -> bool:
+    """The order of a board: what its default label's metadata say goes before the split's flag."""
+    flag = _flag(split, "is_leaderboard_order_descending", where)
+    return flag if metadata is None else metadata.get("sort_ascending") is False
 
 
 def _get(mapping: Mapping[Any, Any], key: Any, where: str = "") -> Any:

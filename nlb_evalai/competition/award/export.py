@@ -37,8 +37,9 @@ _IF_MISSING = {
     "status": "no entry is taken as cancelled",
     "attributes": "no team has answered a question of the submission form",
 }
-#: a package's version, ``name@1.2.3``, is none
-_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d][\w-]*")
+#: a package's version, ``name@1.2.3``, is none; it is looked for only where a name starts, or a
+#: cell of letters would be gone over again from each of them
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d][\w-]*")
 #: how people write an address -> the address
 _ADDRESSES = tuple(
     (re.compile(form + r"[^\s\"'<>]*)", re.IGNORECASE), template)

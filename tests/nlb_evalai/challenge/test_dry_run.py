@@ -93,7 +93,7 @@ def test_what_is_undefined_or_not_submitted_is_shown_as_evalai_does(with_no_argu
     lines = with_no_arguments.output.splitlines()
     one = [line for line in lines if line.startswith("2 one-dataset")]
     assert one
-    assert all(line.split()[5] == "#" for line in one), "no forward predictions"
+    assert all(line.split()[5] == "E" for line in one), "no forward predictions"
 
 
 def test_each_step_has_a_line_and_the_views_of_both_sides_are_there(with_no_arguments):

@@ -201,3 +201,11 @@ def scores_of(output: Any, split: str) -> Optional[Dict[str, float]]:
             shown: Dict[str, float] = scores
             return shown
     return None
+
+
+def error_bars_of(output: Any, split: str) -> Dict[str, float]:
+    """Label -> the error bar that EvalAI keeps of an output on one split; empty if it has none."""
+    for found, _, bars in _entries(output.get("error")):
+        if found == split:
+            return {name[len("error_") :]: value for name, value in bars.items()}
+    return {}

@@ -99,6 +99,8 @@ def _import_problems(path: Path, where: str, required: Set[str], here: Set[str])
     except SyntaxError as error:
         version = ".".join(map(str, PYTHON))
         return [f"{where}:{error.lineno}: not Python {version}: {error.msg}"]
+    except (MemoryError, RecursionError):
+        return [f"{where}: nests too deep for Python to read it"]
     problems = []
     for line, module in _imports(tree):
         top = module.partition(".")[0]

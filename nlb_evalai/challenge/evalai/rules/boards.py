@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Dict, Iterator, List, Tuple
 
 from nlb_evalai.challenge.evalai.rules.contents import Bundle
@@ -15,7 +16,7 @@ _REFERENCES = (
 )
 
 
-@check("default-order")
+@check("default-order", sentence="Each board is ordered by one of its labels.")
 def boards_are_ordered_by_a_label(bundle: Bundle) -> Iterator[Fault]:
     for where, schema, labels in bundle.boards():
         order = schema.get("default_order_by")
@@ -26,8 +27,8 @@ def boards_are_ordered_by_a_label(bundle: Bundle) -> Iterator[Fault]:
 @check("duplicate-label")
 def labels_are_unique(bundle: Bundle) -> Iterator[Fault]:
     for where, _, labels in bundle.boards():
-        for label in dict.fromkeys(labels):
-            if labels.count(label) > 1:
+        for label, times in Counter(labels).items():
+            if times > 1:
                 yield f"{where}.labels", f"{label!r} is there twice: one column would be lost"
 
 
@@ -94,7 +95,7 @@ def _unused(bundle: Bundle, key: str, field: str) -> Iterator[Fault]:
             yield where, "no phase shows it: remove it, or add a challenge_phase_splits entry"
 
 
-@check("visibility-two", WARNING)
+@check("visibility-two", WARNING, "No board has visibility 2, which acts like 1.")
 def visibility_says_what_it_does(bundle: Bundle) -> Iterator[Fault]:
     for where, split in phase_splits(bundle):
         if split.get("visibility") == 2 and type(split["visibility"]) is int:

@@ -1,115 +1,36 @@
-"""Rules about challenge_config.yaml: its shape (a JSON schema), dates, names and quotas."""
+"""Rules about several fields of challenge_config.yaml together; ``shape`` has single ones."""
 
 from __future__ import annotations
 
 import datetime
-import json
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
-
-import jsonschema
 
 from evaluation_script.text import did_you_mean, printable
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
-from nlb_evalai.challenge.evalai.rules.contents import Bundle
+from nlb_evalai.challenge.evalai.rules.contents import Bundle, ConfigEntry
+from nlb_evalai.challenge.evalai.rules.fields import UNBREAKABLE, fields
 from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
+from nlb_evalai.challenge.evalai.rules.yamltext import Moment
 
-CONFIG_SCHEMA = Path(__file__).with_name("challenge_config.json")
-
-#: Top-level keys that EvalAI reads, beside those of the schema.
+#: Top-level keys that EvalAI has fields for, though it reads none of them here.
 _OPTIONAL_KEYS = {
-    "allowed_email_domains", "approved_by_admin", "blocked_email_domains", "banned_email_ids",
-    "challenge_type", "cli_version", "ephemeral_storage", "evaluation_module_error",
-    "forum_url", "has_prize", "has_sponsors", "is_static_dataset_code_upload", "list_tags",
-    "max_docker_image_size", "min_worker_instance", "prizes", "sponsors", "queue",
-}  # fmt: skip
+    *("approved_by_admin", "challenge_type", "has_prize", "has_sponsors", "list_tags", "queue"),
+    *(path for path in UNBREAKABLE if "[]" not in path),
+}
+_KNOWN_KEYS = {field.path for field in fields() if not field.parent} | _OPTIONAL_KEYS
+_LONGEST_KEY = 60
 #: Read by EvalAI's front end or by nobody; the trap has a rule of its own.
 _IGNORED_KEYS = {"worker_memory": "1024 MiB stay 1024 MiB", "worker_cpu_cores": "0.5 vCPU stay"}
 
 
-@lru_cache(maxsize=1)
-def _validator() -> Any:
-    schema = json.loads(CONFIG_SCHEMA.read_text(encoding="utf-8"))
-    return jsonschema.Draft202012Validator(schema)
-
-
-@lru_cache(maxsize=1)
-def _shape_codes() -> Tuple[str, ...]:
-    found = {"config-shape"}
-
-    def walk(node: Any) -> None:
-        if isinstance(node, dict):
-            if "x-code" in node:
-                found.add(node["x-code"])
-            for value in node.values():
-                walk(value)
-        elif isinstance(node, list):
-            for value in node:
-                walk(value)
-
-    walk(_validator().schema)
-    return tuple(sorted(found))
-
-
-def _shape_errors(bundle: Bundle) -> List[Tuple[str, str, str]]:
-    """(code, where, message) of everything that is not of the schema's form."""
-    found = []
-    for error in _validator().iter_errors(bundle.config):
-        schema = error.schema if isinstance(error.schema, dict) else {}
-        where = _where(list(error.absolute_path))
-        if error.validator == "required":
-            missing = next(key for key in error.validator_value if repr(key) in error.message)
-            told = dict(schema.get("properties", {}).get(missing, {}))
-            if "$ref" in told:
-                told = {"x-do": "it is required"}
-            code = schema.get("x-code") or told.get("x-code") or "config-shape"
-            advice = schema.get("x-do") or told.get("x-do") or "it is required"
-            found.append((code, where, f"{missing} is missing; {advice}"))
-        else:
-            advice = schema.get("x-do") or _expected(error)
-            shown = printable(json.dumps(error.instance, default=str), most=60)
-            found.append((schema.get("x-code", "config-shape"), where, f"found {shown}; {advice}"))
-    return found
-
-
-def _expected(error: jsonschema.ValidationError) -> str:
-    words = {
-        "type": "expected type {}",
-        "minimum": "expected at least {}",
-        "enum": "expected one of {}",
-    }
-    words.update(minLength="it must not be empty", minItems="it must not be empty")
-    return words.get(str(error.validator), "expected {}").format(error.validator_value)
-
-
-def _where(path: List[Any]) -> str:
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return f"{CONFIG_NAME}: {text.lstrip('.')}" if text else CONFIG_NAME
-
-
-def _register_shape(code: str) -> None:
-    @check(code)
-    def shape(bundle: Bundle) -> Iterator[Fault]:
-        for found, where, message in bundle.once(_shape_errors):
-            if found == code:
-                yield where, message
-
-
-for _code in _shape_codes():
-    _register_shape(_code)
-
-
-@check("unknown-key", WARNING)
+@check("unknown-key", WARNING, "EvalAI reads every key at the top of the config.")
 def keys_are_known(bundle: Bundle) -> Iterator[Fault]:
-    known = {*_validator().schema["properties"], *_OPTIONAL_KEYS}
     for key in bundle.config:
-        if key not in known and key not in _IGNORED_KEYS:
-            hint = did_you_mean(key, sorted(known))
-            yield f"{CONFIG_NAME}: {key}", f"EvalAI reads no such key: remove it{hint}"
+        if key not in _KNOWN_KEYS and key not in _IGNORED_KEYS:
+            shown = printable(key, most=_LONGEST_KEY)
+            hint = did_you_mean(shown, sorted(_KNOWN_KEYS))
+            yield f"{CONFIG_NAME}: {shown}", f"EvalAI reads no such key: remove it{hint}"
 
 
 @check("ignored-key", WARNING)
@@ -122,13 +43,34 @@ def no_key_is_ignored(bundle: Bundle) -> Iterator[Fault]:
             )
 
 
+def _dated(bundle: Bundle) -> List[ConfigEntry]:
+    return [(CONFIG_NAME, bundle.config), *bundle.entries("challenge_phases")]
+
+
+@check("date-mix")
+def dates_are_written_alike(bundle: Bundle) -> Iterator[Fault]:
+    for where, entry in _dated(bundle):
+        pair = [entry.get(key) for key in ("start_date", "end_date")]
+        if all(_date(text) for text in pair) and len({type(text) for text in pair}) > 1:
+            yield (
+                where,
+                "of its dates one is in quotes and one is not, and EvalAI cannot compare the two: "
+                "write both without",
+            )
+
+
 @check("date-order")
 def dates_are_in_order(bundle: Bundle) -> Iterator[Fault]:
-    places = [(CONFIG_NAME, bundle.config), *bundle.entries("challenge_phases")]
-    for where, entry in places:
+    for where, entry in _dated(bundle):
         start, end = _date(entry.get("start_date")), _date(entry.get("end_date"))
         if start and end and start >= end:
             yield where, f"it ends ({end}) before it starts ({start}): correct the dates"
+        elif start and end and _as_texts(entry) and entry["start_date"] > entry["end_date"]:
+            yield where, "EvalAI compares dates in quotes letter by letter: write both without"
+
+
+def _as_texts(entry: Dict[str, Any]) -> bool:
+    return not any(isinstance(entry[key], Moment) for key in ("start_date", "end_date"))
 
 
 @check("phase-outside-challenge", WARNING)
@@ -141,11 +83,11 @@ def phases_lie_within_the_challenge(bundle: Bundle) -> Iterator[Fault]:
 
 
 def _date(text: Any) -> Optional[datetime.datetime]:
-    """A date as UTC; None if it is none, which the schema's check reports."""
+    """A date as UTC; None if it is none, which the rule about its form reports."""
     try:
-        if len(str(text)) <= len("2099-12-31"):
+        if not isinstance(text, str) or len(text) <= len("2099-12-31"):
             return None
-        date = datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+        date = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         return None
     return date if date.tzinfo else date.replace(tzinfo=datetime.timezone.utc)
@@ -172,7 +114,7 @@ def _repeated(bundle: Bundle, key: str, field: str) -> Iterator[Fault]:
         seen.setdefault(value, where.partition(": ")[2])
 
 
-@check("quotas", WARNING)
+@check("quotas", WARNING, "No quota is lower than that of a shorter time.")
 def quotas_make_sense(bundle: Bundle) -> Iterator[Fault]:
     names = ("max_submissions_per_day", "max_submissions_per_month", "max_submissions")
     for where, phase in bundle.entries("challenge_phases"):
@@ -182,7 +124,58 @@ def quotas_make_sense(bundle: Bundle) -> Iterator[Fault]:
                 yield f"{where}.{large}", f"{high} is less than {small} ({low}): raise it"
 
 
-@check("submission-types", WARNING)
+@check("quota-missing", sentence="Each phase has a quota for each month, or one in all.")
+def phases_have_a_quota(bundle: Bundle) -> Iterator[Fault]:
+    for where, phase in bundle.entries("challenge_phases"):
+        if phase.get("max_submissions_per_month") is None and "max_submissions" not in phase:
+            yield (
+                where,
+                "has neither max_submissions_per_month nor max_submissions, which EvalAI takes in "
+                "its place: give one of them",
+            )
+
+
+@check("public-restricted")
+def phases_are_not_public_and_restricted(bundle: Bundle) -> Iterator[Fault]:
+    keys = ("is_submission_public", "is_restricted_to_select_one_submission")
+    for where, phase in bundle.entries("challenge_phases"):
+        if all(phase.get(key) is True for key in keys):
+            yield where, f"{' and '.join(keys)} exclude each other: set one of them to false"
+
+
+@check("prize-rank", sentence="No two prizes have one rank.")
+def prizes_have_ranks_of_their_own(bundle: Bundle) -> Iterator[Fault]:
+    yield from _repeated(bundle, "prizes", "rank")
+
+
+@check(
+    "text-characters", sentence="No text holds a NUL or half a character, which nothing can store."
+)
+def texts_can_be_stored(bundle: Bundle) -> Iterator[Fault]:
+    for where, text in _texts(bundle.config, ""):
+        odd = next((char for char in text if char == "\0" or "\ud800" <= char <= "\udfff"), None)
+        if odd is not None:
+            yield (
+                f"{CONFIG_NAME}: {where}",
+                f"holds the character {odd!r}, which EvalAI cannot store: remove it",
+            )
+
+
+def _texts(value: Any, where: str) -> Iterator[Tuple[str, str]]:
+    """(where, text) of every key and text of the config; ``yamltext`` bounds how deep they are."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            place = f"{where}.{printable(key, most=_LONGEST_KEY)}".lstrip(".")
+            yield place, key
+            yield from _texts(item, place)
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from _texts(item, f"{where}[{i}]")
+    elif isinstance(value, str):
+        yield where, value
+
+
+@check("submission-types", WARNING, "The website offers .h5 to participants.")
 def submissions_may_be_hdf5(bundle: Bundle) -> Iterator[Fault]:
     for where, phase in bundle.entries("challenge_phases"):
         types = phase.get("allowed_submission_file_types")

@@ -6,8 +6,7 @@ reports, so that every rule can rely on what it is given.
 
 from __future__ import annotations
 
-import datetime
-import io
+import lzma
 import shutil
 import tempfile
 import zipfile
@@ -16,11 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, TypeVar
 
-import yaml
-
 from evaluation_script.suites import Suite
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
+from nlb_evalai.challenge.evalai.rules import limits
 from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding
+from nlb_evalai.challenge.evalai.rules.yamltext import YamlProblem, read_yaml
 from nlb_evalai.challenge.evalai.scored import Scored
 
 T = TypeVar("T")
@@ -37,7 +36,15 @@ PAGE_KEYS = (
 
 
 #: What reading a damaged or encrypted member raises.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+)
 
 
 class Unreadable(Exception):
@@ -72,16 +79,24 @@ class Bundle:
         self.suite = suite
         self.scored = scored
         self._results: Dict[Any, Any] = {}
+        #: why its evaluation script is not looked into, known once `script` was
+        self.script_fault: Optional[str] = None
         try:
+            crowded = limits.crowded(path)
+            if crowded is not None:
+                message = f"{crowded}: build it again with `bundle build`"
+                raise Unreadable("bundle-zip", str(path), message)
             self._zip = zipfile.ZipFile(path)
         except FileNotFoundError:
             raise Unreadable("bundle-zip", str(path), "not found") from None
-        except (OSError, zipfile.BadZipFile) as error:
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             message = f"cannot be read as a zip ({error}); build it again with `bundle build`"
             raise Unreadable("bundle-zip", str(path), message) from None
         self._scratch = tempfile.TemporaryDirectory(prefix="nlb-bundle-check-")
         try:
             self.names: List[str] = self._zip.namelist()
+            #: member -> why it is not read
+            self.too_large = limits.too_large(self._zip.infolist())
             self.config = self._read_config()
         except BaseException:
             self.close()
@@ -108,9 +123,11 @@ class Bundle:
     # ---- the zip --------------------------------------------------------------------------
 
     def read(self, name: str) -> Optional[bytes]:
-        """The content of a member; None if there is none that can be read."""
-        if name not in self.names:
+        """The content of a page, a logo or the config; None if there is none that can be read."""
+        if name not in self.names or name in self.too_large:
             return None
+        if self._zip.getinfo(name).file_size > limits.READ_WHOLE_BYTES:
+            return None  # no name of a page or logo: the rule about names says so
         try:
             return self._zip.read(name)
         except _DAMAGE:
@@ -118,7 +135,7 @@ class Bundle:
 
     def extract(self, name: str) -> Optional[Path]:
         """A member as a file, for what must be read from one; None as for ``read``."""
-        if name not in self.names:
+        if name not in self.names or name in self.too_large:
             return None
         target = Path(self._scratch.name) / f"{self.names.index(name)}{Path(name).suffix}"
         if not target.exists():
@@ -133,6 +150,8 @@ class Bundle:
     def damaged(self) -> Optional[str]:
         """The first member whose content does not fit its checksum."""
         for name in self.names:
+            if name in self.too_large:
+                continue
             try:
                 with self._zip.open(name) as source:
                     while source.read(1 << 20):
@@ -145,13 +164,15 @@ class Bundle:
     def script(self) -> Optional[Path]:
         """The evaluation script's files in a folder; None if its zip cannot be read."""
         name = self.config.get("evaluation_script")
-        content = self.read(name) if isinstance(name, str) else None
-        if content is None:
+        archive = self.extract(name) if isinstance(name, str) else None
+        if archive is None:
             return None
         folder = Path(self._scratch.name) / "script"
         try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                archive.extractall(folder)
+            with zipfile.ZipFile(archive) as members:
+                self.script_fault = limits.script_fault(members.infolist())
+                if self.script_fault is None:
+                    members.extractall(folder)
         except _DAMAGE:
             return None
         return folder if folder.is_dir() else None
@@ -159,29 +180,26 @@ class Bundle:
     # ---- the config -----------------------------------------------------------------------
 
     def _read_config(self) -> Dict[str, Any]:
+        if CONFIG_NAME in self.too_large:
+            raise Unreadable("member-size", CONFIG_NAME, self.too_large[CONFIG_NAME])
         content = self.read(CONFIG_NAME)
+        if content is None and CONFIG_NAME in self.names:
+            raise Unreadable("damaged-member", CONFIG_NAME, "is damaged or encrypted; build again")
         if content is None:
             nested = [name for name in self.names if name.endswith("/" + CONFIG_NAME)]
             found = f"found it as {nested[0]}" if nested else "it is not there"
             message = f"must be at the root of the zip, but {found}: zip the files, not a folder"
             raise Unreadable("config-at-root", CONFIG_NAME, message)
         try:
-            config = yaml.load(content.decode("utf-8"), Loader=_StrictLoader)
-        except UnicodeDecodeError:
-            message = "is not UTF-8 text: save it as UTF-8"
-            raise Unreadable("config-yaml", CONFIG_NAME, message) from None
-        except (yaml.YAMLError, ValueError) as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f"{CONFIG_NAME}:{mark.line + 1}" if mark else CONFIG_NAME
-            said = getattr(error, "problem", None) or error
-            message = f"is not valid YAML ({said}); mend it there"
-            raise Unreadable("config-yaml", where, message) from None
+            config = read_yaml(content)
+        except YamlProblem as problem:
+            where = f"{CONFIG_NAME}:{problem.line}" if problem.line else CONFIG_NAME
+            raise Unreadable("config-yaml", where, str(problem)) from None
         if not isinstance(config, dict):
             found = type(config).__name__
             message = f"found {found}, expected keys and values at the top"
             raise Unreadable("config-yaml", CONFIG_NAME, message)
-        plain: Dict[str, Any] = _plain(config)
-        return plain
+        return dict(config)
 
     def entries(self, key: str) -> List[ConfigEntry]:
         """The entries of a top-level list that are mappings, with their places."""
@@ -196,11 +214,14 @@ class Bundle:
 
     def by_id(self, key: str) -> Dict[int, Dict[str, Any]]:
         """The entries of a top-level list by their ``id``."""
-        found: Dict[int, Dict[str, Any]] = {}
-        for _, entry in self.entries(key):
-            if type(entry.get("id")) is int:
-                found.setdefault(entry["id"], entry)
-        return found
+        if key not in self._results:
+            found: Dict[int, Dict[str, Any]] = {}
+            for _, entry in self.entries(key):
+                if type(entry.get("id")) is int:
+                    found.setdefault(entry["id"], entry)
+            self._results[key] = found
+        by_id: Dict[int, Dict[str, Any]] = self._results[key]
+        return by_id
 
     def boards(self) -> Iterator[Tuple[str, Dict[str, Any], List[str]]]:
         """(where, schema, labels) of every leaderboard."""
@@ -230,34 +251,3 @@ def labels_of(board: Optional[Dict[str, Any]]) -> List[str]:
     if not isinstance(labels, list):
         return []
     return [label for label in labels if isinstance(label, str)]
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is given twice; PyYAML would take the last and say nothing."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, (str, int)) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
-            if isinstance(key, (str, int)):
-                seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _plain(value: Any) -> Any:
-    """YAML's values as JSON's: dates become ISO strings, keys strings."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [_plain(item) for item in value]
-    if isinstance(value, datetime.datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    return value

@@ -1,7 +1,7 @@
 """What an update of a live challenge may not change.
 
-After creation, no phase split can be added to an existing phase; after approval, labels,
-codenames and visibility are locked.
+After creation, no phase split can be added to an existing phase, and nothing may go; after
+approval, leaderboards, the names of dataset splits, and how boards are shown are locked.
 """
 
 from __future__ import annotations
@@ -11,20 +11,36 @@ from typing import Any, Dict, Iterator, List, Tuple
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.challenge.evalai.rules.contents import Bundle, labels_of
 from nlb_evalai.challenge.evalai.rules.finding import ERROR, WARNING, Finding
+from nlb_evalai.challenge.evalai.rules.registry import declare
 
 Splits = Dict[Tuple[int, int, int], Dict[str, Any]]
+
+declare("live-labels", ERROR, "An update keeps every leaderboard and its labels.")
+declare("live-board", ERROR, "An update keeps what orders a leaderboard, and its descriptions.")
+declare("live-codename", ERROR, "An update keeps phases and dataset splits with their codenames.")
+declare("live-name", ERROR, "An update keeps the names of dataset splits.")
+declare("live-phase-split", ERROR, "An update keeps the phase splits, and adds none to old phases.")
+declare("live-visibility", ERROR, "An update keeps who sees a board.")
+declare("live-order", ERROR, "An update keeps the decimals and the order of a board.")
+declare("live-new", WARNING, "An update adds no leaderboard, phase or dataset split.")
 
 
 def diff_bundles(old: Bundle, new: Bundle) -> List[Finding]:
     """Findings about what ``new`` changes of the live challenge ``old``; entries match by id."""
-    return [*_labels(old, new), *_codenames(old, new), *_phase_splits(old, new)]
+    return [*_boards(old, new), *_codenames(old, new), *_phase_splits(old, new)]
 
 
 def _error(code: str, location: str, message: str) -> Finding:
     return Finding(code, ERROR, f"{CONFIG_NAME}: {location}", message)
 
 
-def _labels(old: Bundle, new: Bundle) -> Iterator[Finding]:
+def _locked(code: str, where: str, what: str, before: object, now: object) -> Iterator[Finding]:
+    """The finding that something locked has changed, if it has."""
+    if before != now:
+        yield _error(code, where, f"{what} was {before!r}, found {now!r}: it is locked")
+
+
+def _boards(old: Bundle, new: Bundle) -> Iterator[Finding]:
     after = new.by_id("leaderboard")
     for pk, board in old.by_id("leaderboard").items():
         where = f"leaderboard with id {pk}"
@@ -35,9 +51,18 @@ def _labels(old: Bundle, new: Bundle) -> Iterator[Finding]:
             yield _error(
                 "live-labels", where, f"labels were {before}, found {now}: they are locked"
             )
+        else:
+            for key in ("default_order_by", "metadata"):
+                was, found = (_schema(entry).get(key) for entry in (board, after[pk]))
+                yield from _locked("live-board", where, key, was, found)
     for pk in after:
         if pk not in old.by_id("leaderboard"):
             yield _added("live-new", f"leaderboard with id {pk}")
+
+
+def _schema(board: Dict[str, Any]) -> Dict[str, Any]:
+    schema = board.get("schema")
+    return schema if isinstance(schema, dict) else {}
 
 
 def _codenames(old: Bundle, new: Bundle) -> Iterator[Finding]:
@@ -48,12 +73,11 @@ def _codenames(old: Bundle, new: Bundle) -> Iterator[Finding]:
             before = entry.get("codename")
             if pk not in after:
                 yield _error("live-codename", where, f"{before!r} is gone; keep it")
-            elif after[pk].get("codename") != before:
-                yield _error(
-                    "live-codename",
-                    where,
-                    f"codename was {before!r}, found {after[pk].get('codename')!r}: it is locked",
-                )
+                continue
+            now = after[pk]
+            yield from _locked("live-codename", where, "codename", before, now.get("codename"))
+            if key == "dataset_splits":
+                yield from _locked("live-name", where, "name", entry.get("name"), now.get("name"))
         for pk in after:
             if pk not in old.by_id(key):
                 yield _added("live-new", f"{key} with id {pk}")
@@ -66,13 +90,13 @@ def _phase_splits(old: Bundle, new: Bundle) -> Iterator[Finding]:
         where = _words(triple)
         if triple not in after:
             yield _error("live-phase-split", where, "is gone; a live challenge keeps its boards")
-        elif after[triple].get("visibility") != split.get("visibility"):
-            found = after[triple].get("visibility")
-            yield _error(
-                "live-visibility",
-                where,
-                f"visibility was {split.get('visibility')}, found {found}: it is locked",
-            )
+            continue
+        for code, key in (
+            ("live-visibility", "visibility"),
+            ("live-order", "leaderboard_decimal_precision"),
+            ("live-order", "is_leaderboard_order_descending"),
+        ):
+            yield from _locked(code, where, key, split.get(key), after[triple].get(key))
     for triple in after:
         if triple not in before and triple[0] in existing:
             yield _error(

@@ -11,13 +11,14 @@ from evaluation_script.text import printable
 ERROR = "error"
 #: It works, and hardly as meant.
 WARNING = "warning"
+_LONGEST_PLACE, _LONGEST_MESSAGE = 300, 2000
 
 
 @dataclass(frozen=True)
 class Finding:
     """Something wrong with a bundle: where it is, and what to do.
 
-    Both may quote the bundle, so what cannot be seen in them is escaped.
+    Both may quote the bundle, so what cannot be seen in them is escaped, and what is long is cut.
     """
 
     code: str
@@ -26,8 +27,8 @@ class Finding:
     message: str
 
     def __post_init__(self) -> None:
-        for name in ("location", "message"):
-            object.__setattr__(self, name, printable(getattr(self, name)))
+        object.__setattr__(self, "location", printable(self.location, most=_LONGEST_PLACE))
+        object.__setattr__(self, "message", printable(self.message, most=_LONGEST_MESSAGE))
 
     def __str__(self) -> str:
         return f"{self.severity} [{self.code}] {self.location}: {self.message}"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Tuple
 from urllib.parse import urlsplit
 
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.challenge.evalai.rules.contents import PAGE_KEYS, Bundle
 from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.evalai.rules.image import image_fault
+from nlb_evalai.challenge.evalai.rules.markup import Tag, tags
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 from nlb_evalai.challenge.evalai.seal import edited
 
 #: What EvalAI's sanitizer takes away.
 _REMOVED_TAGS = {"script", "style", "iframe", "object", "embed", "form", "link", "meta", "base"}
-_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
 def _pages(bundle: Bundle) -> Dict[str, bytes]:
@@ -32,19 +32,22 @@ def _pages(bundle: Bundle) -> Dict[str, bytes]:
 def pages_are_text(bundle: Bundle) -> Iterator[Fault]:
     for name, content in _pages(bundle).items():
         try:
-            content.decode("utf-8")
+            text = content.decode("utf-8")
         except UnicodeDecodeError:
             yield name, "is not UTF-8 text: save it as UTF-8"
+            continue
+        if "\0" in text:
+            yield name, "holds a NUL byte, which EvalAI cannot store: save it as UTF-8 text"
 
 
-@check("page-empty")
+@check("page-empty", sentence="No page is empty.")
 def pages_say_something(bundle: Bundle) -> Iterator[Fault]:
     for name, content in _pages(bundle).items():
         if not content.strip():
             yield name, "is empty: write the page"
 
 
-@check("page-active", WARNING)
+@check("page-active", WARNING, "Pages have nothing that EvalAI's sanitizer takes away.")
 def pages_survive_the_sanitizer(bundle: Bundle) -> Iterator[Fault]:
     for name, page in bundle.once(_parsed):
         for line, what in page.removed:
@@ -83,41 +86,40 @@ def generated_files_are_as_they_were_made(bundle: Bundle) -> Iterator[Fault]:
         )
 
 
-@check("image-content", WARNING)
+@check("image-content")
 def the_logo_is_an_image(bundle: Bundle) -> Iterator[Fault]:
     name = bundle.config.get("image")
     content = bundle.read(name) if isinstance(name, str) else None
-    if content is not None and not content.startswith(_SIGNATURES):
-        yield str(name), "is neither PNG nor JPEG inside: save it as one of them"
+    fault = None if content is None else image_fault(content)
+    if fault is not None:
+        yield str(name), fault
 
 
-class _Page(HTMLParser):
-    """Collects what the sanitizer would remove, and links; (line, what) each."""
+class _Page(NamedTuple):
+    """What the sanitizer would remove, and links; (line, what) each."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.removed: List[Tuple[int, str]] = []
-        self.links: List[Tuple[int, str]] = []
-
-    def handle_starttag(self, tag: str, attrs: List[Tuple[str, Optional[str]]]) -> None:
-        line = self.getpos()[0]
-        if tag in _REMOVED_TAGS:
-            self.removed.append((line, f"<{tag}>"))
-        for key, value in attrs:
-            if key.startswith("on"):
-                self.removed.append((line, f"{key}= on <{tag}>"))
-            if key in ("href", "src"):
-                if (value or "").strip().lower().startswith("javascript:"):
-                    self.removed.append((line, "a javascript: link"))
-                else:
-                    self.links.append((line, value or ""))
+    removed: List[Tuple[int, str]]
+    links: List[Tuple[int, str]]
 
 
 def _parsed(bundle: Bundle) -> List[Tuple[str, _Page]]:
     found = []
     for name, content in _pages(bundle).items():
-        page = _Page()
-        page.feed(content.decode("utf-8", errors="replace"))
-        page.close()
+        page = _Page([], [])
+        for tag in tags(content.decode("utf-8", errors="replace")):
+            _look_at(tag, page)
         found.append((name, page))
     return found
+
+
+def _look_at(tag: Tag, page: _Page) -> None:
+    if tag.name in _REMOVED_TAGS:
+        page.removed.append((tag.line, f"<{tag.name}>"))
+    for key, value in tag.attributes:
+        if key.startswith("on"):
+            page.removed.append((tag.line, f"{key}= on <{tag.name}>"))
+        if key in ("href", "src"):
+            if value.strip().lower().startswith("javascript:"):
+                page.removed.append((tag.line, "a javascript: link"))
+            else:
+                page.links.append((tag.line, value))

@@ -12,6 +12,7 @@ from nlb_evalai.challenge.evalai.rules import (  # noqa: F401 - importing them r
     config,
     pages,
     script,
+    shape,
     suites,
     truth,
 )

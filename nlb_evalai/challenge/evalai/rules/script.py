@@ -15,6 +15,8 @@ from nlb_evalai.challenge.evalai.rules.contents import Bundle
 from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 
+#: what parsing a file raises; endless nesting is a MemoryError or a RecursionError
+_NO_MODULE = (SyntaxError, ValueError, OSError, MemoryError, RecursionError)
 _ARGUMENTS = ("test_annotation_file", "user_submission_file", "phase_codename")
 
 
@@ -24,11 +26,13 @@ def _name(bundle: Bundle) -> str:
 
 @check("script-archive")
 def the_script_can_be_read(bundle: Bundle) -> Iterator[Fault]:
-    if _name(bundle) in bundle.names and bundle.script is None:
-        yield _name(bundle), "cannot be read as a zip with files in it; build the bundle again"
+    name = _name(bundle)
+    if name in bundle.names and bundle.script is None and name not in bundle.too_large:
+        fault = bundle.script_fault
+        yield name, fault or "cannot be read as a zip with files in it; build the bundle again"
 
 
-@check("script-root")
+@check("script-root", sentence="The script's __init__.py is at the root of its zip.")
 def the_script_is_at_the_root(bundle: Bundle) -> Iterator[Fault]:
     folder = bundle.script
     if folder is None or (folder / "__init__.py").is_file():
@@ -49,7 +53,7 @@ def the_script_exposes_evaluate(bundle: Bundle) -> Iterator[Fault]:
         yield f"{_name(bundle)}: __init__.py", "must expose evaluate: import or define it there"
 
 
-@check("script-signature")
+@check("script-signature", sentence="The script's evaluate takes what EvalAI gives it.")
 def evaluate_takes_what_is_given(bundle: Bundle) -> Iterator[Fault]:
     found = _definition(bundle)
     if found is None:
@@ -83,35 +87,44 @@ def modules_can_be_imported_there(bundle: Bundle) -> Iterator[Fault]:
 
 @check("script-exit")
 def the_script_does_not_end_the_worker(bundle: Bundle) -> Iterator[Fault]:
-    for where, lines, tree in _worker_modules(bundle):
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or _dotted(node.func) not in _EXITS:
-                continue
-            if _ELSEWHERE not in lines[node.lineno - 1]:
-                yield (
-                    f"{where}:{node.lineno}",
-                    f"{_dotted(node.func)}() kills EvalAI's worker, and the submission stays "
-                    "running for ever: raise an exception (or, where this runs in a process of "
-                    f"its own, add the comment `{_ELSEWHERE}`)",
-                )
-
-
-_ELSEWHERE = "# not in the worker"
-_EXITS = {"sys.exit", "os._exit", "os.abort", "exit", "quit"}
+    for where, line, name in bundle.once(_risky):
+        if name in _EXITS and _ELSEWHERE not in line:
+            yield (
+                where,
+                f"{name}() kills EvalAI's worker, and the submission stays running for ever: raise "
+                "an exception (or, where this runs in a process of its own, add the comment "
+                f"`{_ELSEWHERE}`)",
+            )
 
 
 @check("script-fileno", WARNING)
 def the_script_does_not_need_real_streams(bundle: Bundle) -> Iterator[Fault]:
-    for where, _, tree in _worker_modules(bundle):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and _dotted(node) in _FILENOS:
-                yield (
-                    f"{where}:{node.lineno}",
-                    f"{_dotted(node)}: there, sys.stdout and sys.stderr are objects without fileno",
-                )
+    for where, _, name in bundle.once(_risky):
+        if name in _FILENOS:
+            yield (
+                where,
+                f"{name}: there, sys.stdout and sys.stderr are objects without fileno",
+            )
 
 
+_ELSEWHERE = "# not in the worker"
+_EXITS = {"sys.exit", "os._exit", "os.abort", "exit", "quit"}
+_MOST_DOTS = 2
 _FILENOS = {"sys.stdout.fileno", "sys.stderr.fileno"}
+
+
+def _risky(bundle: Bundle) -> List[Tuple[str, str, str]]:
+    """(where, the line, what it names) of each call that ends a process, and each ``fileno``."""
+    found = []
+    for where, lines, tree in _worker_modules(bundle):
+        for node in ast.walk(tree):
+            if not isinstance(node, (ast.Call, ast.Attribute)):
+                continue
+            called = isinstance(node, ast.Call)
+            name = _dotted(node.func if isinstance(node, ast.Call) else node)
+            if name in (_EXITS if called else _FILENOS):
+                found.append((f"{where}:{node.lineno}", lines[node.lineno - 1], name))
+    return found
 
 
 @check("script-data", WARNING)
@@ -133,8 +146,8 @@ def _located(bundle: Bundle, problems: Callable[[Path], List[str]]) -> Iterator[
         return
     try:
         found = problems(bundle.script)
-    except (UnicodeDecodeError, ValueError) as error:
-        found = [f"a file is no text: {error}"]
+    except _NO_MODULE as error:
+        found = [f"a file is no Python, or no text: {error}"]
     for problem in found:
         where, _, message = problem.partition(": ")
         yield f"{_name(bundle)}: {where}", message
@@ -155,7 +168,7 @@ def _parse(path: Path) -> Optional[ast.Module]:
     """None if it is no Python, which ``script-modules`` reports."""
     try:
         return ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError, ValueError, OSError):
+    except _NO_MODULE:
         return None
 
 
@@ -205,6 +218,9 @@ def _definition(bundle: Bundle) -> Optional[Tuple[str, ast.FunctionDef]]:
 
 
 def _dotted(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        return f"{_dotted(node.value)}.{node.attr}"
-    return node.id if isinstance(node, ast.Name) else "?"
+    names: List[str] = []
+    while isinstance(node, ast.Attribute) and len(names) < _MOST_DOTS:
+        names.append(node.attr)
+        node = node.value
+    names.append(node.id if isinstance(node, ast.Name) else "?")
+    return ".".join(reversed(names))

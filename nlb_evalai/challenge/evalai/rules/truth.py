@@ -26,7 +26,7 @@ def _truths(bundle: Bundle) -> Iterator[Tuple[str, Dict[str, Any], Path]]:
             yield str(name), phase, path
 
 
-@check("truth-format")
+@check("truth-format", sentence="Each truth is HDF5, or a pointer to it.")
 def truth_is_hdf5_or_a_pointer(bundle: Bundle) -> Iterator[Fault]:
     for name, _, path in _truths(bundle):
         if is_pointer(path):
@@ -55,7 +55,10 @@ def phases_have_truth_of_their_own(bundle: Bundle) -> Iterator[Fault]:
         seen.setdefault(name, phase.get("codename"))
 
 
-@check("pointer-unreachable")
+@check(
+    "pointer-unreachable",
+    sentence="A pointer to truth is there only where the host's machines score.",
+)
 def pointers_are_for_the_hosts_machines(bundle: Bundle) -> Iterator[Fault]:
     if bundle.config.get("remote_evaluation") is True:
         return
@@ -69,7 +72,7 @@ def pointers_are_for_the_hosts_machines(bundle: Bundle) -> Iterator[Fault]:
             )
 
 
-@check("remote-truth")
+@check("remote-truth", sentence="Truth itself stays with the host where the host's machines score.")
 def truth_stays_on_the_hosts_machines(bundle: Bundle) -> Iterator[Fault]:
     if bundle.config.get("remote_evaluation") is not True:
         return
@@ -82,7 +85,7 @@ def truth_stays_on_the_hosts_machines(bundle: Bundle) -> Iterator[Fault]:
             )
 
 
-@check("sample-truth", WARNING)
+@check("sample-truth", WARNING, "Truth is no sample.")
 def truth_is_real(bundle: Bundle) -> Iterator[Fault]:
     for name, _, path in _truths(bundle):
         if _opens(path) and is_sample(path):

@@ -12,7 +12,7 @@ import pytest
 
 from nlb_evalai.challenge.evalai.config import ChallengePhase, parse_challenge
 from nlb_evalai.challenge.evalai.replica import child
-from nlb_evalai.challenge.evalai.replica.boards import board_rows
+from nlb_evalai.challenge.evalai.replica.boards import board_rows, entries_of
 from nlb_evalai.challenge.evalai.replica.output import Foreign, judge, revive
 from tests.nlb_evalai.challenge.evalai import toy
 
@@ -178,12 +178,12 @@ def _output(**scores: float) -> Dict[str, Any]:
 
 def test_boards_are_ordered_by_the_default_label_best_first():
     outputs = {"low": _output(a=0.1, b=9), "high": _output(a=0.3), "none": {"result": []}}
-    rows = board_rows(SPLITS[0], outputs)
+    rows = board_rows(SPLITS[0], entries_of(outputs))
     assert [(row.rank, row.team) for row in rows] == [(1, "high"), (2, "low")]
 
 
 def test_a_missing_default_label_ranks_as_zero_above_negative_scores():
     outputs = {"negative": _output(a=-0.1), "missing": _output(b=1.0), "positive": _output(a=0.1)}
-    rows = board_rows(SPLITS[0], outputs)
+    rows = board_rows(SPLITS[0], entries_of(outputs))
     assert [row.team for row in rows] == ["positive", "missing", "negative"]
     assert [row.ranked_as_zero for row in rows] == [False, True, False]

@@ -21,4 +21,11 @@ def own_bundle(tmp_path_factory):
 
 @pytest.fixture
 def parts(own_bundle):
+    """The bundle's parts with little of its script, for what is about something else."""
+    return Parts(own_bundle).light()
+
+
+@pytest.fixture
+def all_parts(own_bundle):
+    """The bundle's parts."""
     return Parts(own_bundle)

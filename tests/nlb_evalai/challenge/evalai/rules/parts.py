@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
-from typing import Callable, List, NamedTuple
+from typing import Callable, List, NamedTuple, Tuple
 
 import h5py
 import yaml
@@ -18,6 +18,8 @@ SCRIPT = "evaluation_script.zip"
 #: the quick ones of libyaml, where PyYAML was built with it
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+_STUB = b"def evaluate(*args, **kwargs):\n    pass\n"
 
 
 class Parts:
@@ -35,12 +37,22 @@ class Parts:
     def write(self, path: Path) -> Path:
         with zipfile.ZipFile(path, "w") as archive:
             if self.config is not None:
-                archive.writestr(CONFIG, yaml.dump(self.config, Dumper=_DUMPER, sort_keys=False))
+                archive.writestr(CONFIG, self.yaml())
             if self.script is not None:
                 archive.writestr(SCRIPT, zipped(self.script))
             for name, content in [*self.members.items(), *self.repeated]:
                 archive.writestr(name, content)
         return path
+
+    def yaml(self) -> str:
+        text: str = yaml.dump(self.config, Dumper=_DUMPER, sort_keys=False)
+        return text
+
+    def light(self) -> Parts:
+        """Itself with little of its script, which takes long to look at; its suites stay."""
+        suites = {name: code for name, code in self.script.items() if name.startswith("suites/")}
+        self.script = {"__init__.py": _STUB, **suites}
+        return self
 
     # what the table's changes are written with
     @property
@@ -86,14 +98,16 @@ class Case(NamedTuple):
     where: str
     message: str
     severity: str
+    #: the messages of EvalAI's validator that it would answer with
+    breaks: Tuple[str, ...] = ()
 
 
 class Table(List[Case]):
     """The cases of one family of rules; :meth:`case` adds one."""
 
-    def case(self, code, where, message, severity=ERROR):
+    def case(self, code, where, message, severity=ERROR, breaks=()):
         def register(change):
-            self.append(Case(change, code, where, message, severity))
+            self.append(Case(change, code, where, message, severity, tuple(breaks)))
             return change
 
         return register

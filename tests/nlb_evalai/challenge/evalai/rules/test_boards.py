@@ -16,7 +16,10 @@ def description_without_sort_ascending(parts):
 
 
 @TABLE.case(
-    "default-order", "leaderboard[0].schema.default_order_by", "'co_bps' is none of its labels"
+    "default-order",
+    "leaderboard[0].schema.default_order_by",
+    "'co_bps' is none of its labels",
+    breaks=["incorrect_default_order_by"],
 )
 def ordered_by_no_label(parts):
     parts.schema["default_order_by"] = "co_bps"
@@ -32,19 +35,32 @@ def metadata_of_no_label(parts):
     parts.schema["metadata"]["other"] = {"sort_ascending": True}
 
 
-@TABLE.case("meta-attribute", "submission_meta_attributes[0]", "description is missing")
+@TABLE.case(
+    "meta-attribute",
+    "submission_meta_attributes[0]",
+    "description is missing",
+    breaks=["missing_fields_in_submission_meta_attribute"],
+)
 def attribute_without_description(parts):
     drop(parts.phase["submission_meta_attributes"][0], "description")
 
 
 @TABLE.case(
-    "meta-attribute", "submission_meta_attributes[0].type", "use boolean, text, radio or checkbox"
+    "meta-attribute",
+    "submission_meta_attributes[0].type",
+    "use boolean, text, radio or checkbox",
+    breaks=["invalid_submission_meta_attribute_types"],
 )
 def attribute_of_unknown_type(parts):
     parts.phase["submission_meta_attributes"][0]["type"] = "number"
 
 
-@TABLE.case("meta-options", "submission_meta_attributes[0]", "give options to choose from")
+@TABLE.case(
+    "meta-options",
+    "submission_meta_attributes[0]",
+    "give options to choose from",
+    breaks=["missing_option_in_submission_meta_attribute"],
+)
 def radio_without_options(parts):
     parts.phase["submission_meta_attributes"][0]["type"] = "radio"
 
@@ -56,13 +72,21 @@ def phase_without_truth(parts):
 
 
 @TABLE.case(
-    "phase-split-keys", "challenge_phase_splits[0]", "leaderboard_decimal_precision is missing"
+    "phase-split-keys",
+    "challenge_phase_splits[0]",
+    "leaderboard_decimal_precision is missing",
+    breaks=["missing_keys_in_challenge_phase_splits"],
 )
 def phase_split_without_decimals(parts):
     drop(parts.split, "leaderboard_decimal_precision")
 
 
-@TABLE.case("visibility", "challenge_phase_splits[0].visibility", "use 1 (host only) or 3 (public)")
+@TABLE.case(
+    "visibility",
+    "challenge_phase_splits[0].visibility",
+    "use 1 (host only) or 3 (public)",
+    breaks=["challenge_phase_split_schema_errors"],
+)
 def unknown_visibility(parts):
     parts.split["visibility"] = 4
 
@@ -72,7 +96,12 @@ def visibility_two(parts):
     parts.split["visibility"] = 2
 
 
-@TABLE.case("split-reference", "challenge_phase_splits[0].leaderboard_id", "no entry with id 99")
+@TABLE.case(
+    "split-reference",
+    "challenge_phase_splits[0].leaderboard_id",
+    "no entry with id 99",
+    breaks=["challenge_phase_split_leaderboard_not_allowed"],
+)
 def reference_to_nothing(parts):
     parts.split["leaderboard_id"] = 99
 

@@ -21,6 +21,7 @@ from tests.nlb_evalai.challenge.evalai.rules import (
     test_config,
     test_pages,
     test_script,
+    test_shape,
     test_suites,
     test_truth,
 )
@@ -29,20 +30,29 @@ from tests.nlb_evalai.challenge.evalai.rules.test_diff import relabel
 from tests.paths import ROOT
 
 FAMILIES = (
-    test_archive, test_boards, test_config, test_pages, test_script, test_suites, test_truth,
-)  # fmt: skip
+    test_archive,
+    test_boards,
+    test_config,
+    test_pages,
+    test_script,
+    test_shape,
+    test_suites,
+    test_truth,
+)
 
 
 def test_the_projects_own_bundle_is_clean(own_bundle):
     assert check_bundle(own_bundle) == []
 
 
-def test_the_bundle_the_table_starts_from_is_clean(parts, tmp_path):
+def test_the_bundle_the_table_starts_from_is_clean(parts, all_parts, tmp_path):
     assert check_bundle(parts.write(tmp_path / "x.zip")) == []
+    assert check_bundle(all_parts.write(tmp_path / "all.zip")) == []
 
 
 def test_every_rule_is_broken_by_some_bundle():
-    assert set(codes()) <= {case.code for family in FAMILIES for case in family.TABLE}
+    broken = {case.code for family in FAMILIES for case in family.TABLE}
+    assert set(codes()) - broken == {"bundle-size"}  # its test writes a file of 201 MiB
 
 
 def test_what_is_no_zip_is_said(tmp_path):
@@ -68,8 +78,7 @@ def places(node, path=()):
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_config_however_odd_stops_the_check(own_bundle, tmp_path, data):
-    parts = Parts(own_bundle)
-    parts.script = {"__init__.py": b"def evaluate(*args, **kwargs):\n    pass\n"}
+    parts = Parts(own_bundle).light()
     for _ in range(data.draw(st.integers(1, 3))):
         *path, last = data.draw(st.sampled_from(list(places(parts.config))))
         node = parts.config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 
 import pytest
 import yaml
@@ -26,12 +27,12 @@ def config_in_a_folder(parts):
     parts.config = None
 
 
-@TABLE.case("config-at-root", CONFIG, "it is not there")
+@TABLE.case("config-at-root", CONFIG, "it is not there", breaks=["no_yaml_file"])
 def config_missing(parts):
     parts.config = None
 
 
-@TABLE.case("config-yaml", CONFIG + ":2", "is not valid YAML")
+@TABLE.case("config-yaml", CONFIG + ":2", "is not valid YAML", breaks=["yaml_file_read_error"])
 def config_no_yaml(parts):
     parts.config, parts.members[CONFIG] = None, b"title: [a\n"
 
@@ -51,28 +52,38 @@ def config_not_utf8(parts):
     parts.config, parts.members[CONFIG] = None, b"title: \xff\n"
 
 
-@TABLE.case("config-shape", CONFIG, "terms_and_conditions is missing")
+@TABLE.case(
+    "config-shape",
+    CONFIG,
+    "terms_and_conditions is missing",
+    breaks=["missing_terms_and_conditions"],
+)
 def required_key_missing(parts):
     name = parts.config.pop("terms_and_conditions")
     drop(parts.members, name)
 
 
-@TABLE.case("config-shape", "is_public", 'found "yes"; expected type boolean')
+@TABLE.case("config-shape", "is_public", 'found "yes"; expected true or false, without quotes')
 def wrong_type(parts):
     parts.phase["is_public"] = "yes"
 
 
-@TABLE.case("title-length", "title", "shorten the title to at most 100")
+@TABLE.case(
+    "title-length",
+    "title",
+    "shorten the title to at most 100",
+    breaks=["challenge_metadata_schema_errors"],
+)
 def long_title(parts):
     parts.config["title"] = "x" * 101
 
 
-@TABLE.case("tags", "tags", "at most 4 tags")
+@TABLE.case("tags", "tags", "at most 4 tags", breaks=["extra_tags"])
 def five_tags(parts):
     parts.config["tags"] = list("abcde")
 
 
-@TABLE.case("domain", "domain", "leave domain out")
+@TABLE.case("domain", "domain", "leave domain out", breaks=["wrong_domain"])
 def unknown_domain(parts):
     parts.config["domain"] = "NEURO"
 
@@ -89,7 +100,7 @@ def markdown_page(parts):
     rename(parts.members, "templates/description.html", "templates/description.md")
 
 
-@TABLE.case("script-zip", "evaluation_script", "name a .zip")
+@TABLE.case("script-zip", "evaluation_script", "name a .zip", breaks=["evaluation_script_not_zip"])
 def script_no_zip_name(parts):
     parts.config["evaluation_script"] = "evaluation_script.tar"
     parts.members["evaluation_script.tar"] = zipped(parts.script)
@@ -111,12 +122,22 @@ def date_without_time(parts):
     parts.config["end_date"] = "2099-12-31"
 
 
-@TABLE.case("config-shape", "challenge_phases[0]", "start_date is missing")
+@TABLE.case(
+    "config-shape",
+    "challenge_phases[0]",
+    "start_date is missing",
+    breaks=["missing_dates_challenge_phase"],
+)
 def phase_without_dates(parts):
     drop(parts.phase, "start_date")
 
 
-@TABLE.case("date-order", "challenge_phases[0]", "ends")
+@TABLE.case(
+    "date-order",
+    "challenge_phases[0]",
+    "ends",
+    breaks=["start_date_greater_than_end_date_challenge_phase"],
+)
 def ends_before_it_starts(parts):
     parts.phase["start_date"], parts.phase["end_date"] = (
         "2030-01-02 00:00:00",
@@ -126,17 +147,26 @@ def ends_before_it_starts(parts):
 
 @TABLE.case("phase-outside-challenge", "challenge_phases[0]", "the challenge is not", WARNING)
 def phase_outlives_challenge(parts):
-    parts.phase["end_date"] = "2199-01-01 00:00:00"
+    parts.phase["end_date"] = datetime.datetime(2199, 1, 1)
 
 
-@TABLE.case("duplicate-id", "challenge_phases[2].id", "1 is also that of challenge_phases[0]")
+@TABLE.case(
+    "duplicate-id",
+    "challenge_phases[2].id",
+    "1 is also that of challenge_phases[0]",
+)
 def id_twice(parts):
     phase = {**copy.deepcopy(parts.phase), "codename": "test", "name": "Again"}
     parts.config["challenge_phases"].append(phase)
     parts.expected_too = {"duplicate-codename", "truth-shared", "truth-phase"}
 
 
-@TABLE.case("duplicate-codename", "dataset_splits[10].codename", "choose another")
+@TABLE.case(
+    "duplicate-codename",
+    "dataset_splits[10].codename",
+    "choose another",
+    breaks=["duplicate_dataset_split_codename"],
+)
 def codename_twice(parts):
     extra = {"id": 11, "name": "x", "codename": "mc_maze_split"}
     parts.config["dataset_splits"].append(extra)

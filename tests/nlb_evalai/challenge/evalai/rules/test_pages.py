@@ -33,7 +33,17 @@ def page_with_a_relative_link(parts):
     parts.members["templates/description.html"] = b'<a href="docs/a.html">x</a>'
 
 
-@TABLE.case("image-content", "logo.png", "neither PNG nor JPEG inside", WARNING)
+@TABLE.case("page-text", "templates/description.html", "holds a NUL byte")
+def page_with_a_nul(parts):
+    parts.members["templates/description.html"] = b"<p>a\0b</p>"
+
+
+@TABLE.case("image-content", "logo.png", "is a damaged picture")
+def logo_cut_short(parts):
+    parts.members["logo.png"] = parts.members["logo.png"][:2000]
+
+
+@TABLE.case("image-content", "logo.png", "neither PNG nor JPEG inside")
 def logo_only_named_png(parts):
     parts.members["logo.png"] = b"<svg/>"
 

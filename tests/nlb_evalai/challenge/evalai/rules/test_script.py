@@ -67,5 +67,5 @@ def truth_in_the_script(parts):
 
 
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: case.change.__name__)
-def test_a_broken_bundle_is_found(parts, tmp_path, case):
-    assert_found(case, parts, tmp_path)
+def test_a_broken_bundle_is_found(all_parts, tmp_path, case):
+    assert_found(case, all_parts, tmp_path)

@@ -1,0 +1,559 @@
+"""What fields of challenge_config.yaml may not be: by hand, and each field's faults in turn."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+from typing import Any, Iterator, NamedTuple, Set, Tuple
+
+import pytest
+
+from nlb_evalai.challenge.evalai.rules.fields import UNBREAKABLE, Field, fields, recorded
+from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from nlb_evalai.challenge.evalai.rules.shape import _answer
+from tests.nlb_evalai.challenge.evalai.rules.parts import (
+    Parts,
+    Table,
+    assert_found,
+    drop,
+    rename,
+)
+
+TABLE = Table()
+
+
+# ---- by hand: what EvalAI's validator has a message for -----------------------------------------
+
+
+@TABLE.case(
+    "config-shape", "challenge_config.yaml", "title is missing", breaks=["missing_challenge_title"]
+)
+def no_title(parts):
+    drop(parts.config, "title")
+
+
+@TABLE.case("config-shape", "", "description is missing", breaks=["missing_challenge_description"])
+def no_description(parts):
+    drop(parts.members, parts.config.pop("description"))
+
+
+@TABLE.case(
+    "config-shape", "", "evaluation_details is missing", breaks=["missing_evaluation_details"]
+)
+def no_details(parts):
+    drop(parts.members, parts.config.pop("evaluation_details"))
+
+
+@TABLE.case(
+    "config-shape", "", "submission_guidelines is missing", breaks=["missing_submission_guidelines"]
+)
+def no_guidelines(parts):
+    drop(parts.members, parts.config.pop("submission_guidelines"))
+
+
+@TABLE.case(
+    "config-shape", "", "evaluation_script is missing", breaks=["missing_evaluation_script_key"]
+)
+def no_key_for_the_script(parts):
+    drop(parts.config, "evaluation_script")
+    parts.script = None
+
+
+@TABLE.case(
+    "file-missing", "evaluation_script", "is not in the zip", breaks=["missing_evaluation_script"]
+)
+def no_script(parts):
+    parts.script = None
+
+
+@TABLE.case("config-shape", "leaderboard[5]", "id is missing", breaks=["missing_leaderboard_id"])
+def board_without_id(parts):
+    parts.config["leaderboard"].append({"schema": {"labels": ["a"], "default_order_by": "a"}})
+
+
+@TABLE.case(
+    "config-shape", "leaderboard[4]", "schema is missing", breaks=["missing_leaderboard_schema"]
+)
+def board_without_schema(parts):
+    drop(parts.config["leaderboard"][4], "schema")
+
+
+@TABLE.case(
+    "config-shape",
+    "leaderboard[0].schema",
+    "labels is missing",
+    breaks=["missing_leaderboard_labels"],
+)
+def board_without_labels(parts):
+    drop(parts.schema, "labels")
+    parts.expected_too = {"default-order", "metadata-label"}
+
+
+@TABLE.case(
+    "config-shape",
+    "leaderboard[0].schema",
+    "default_order_by is missing",
+    breaks=["missing_leaderboard_default_order_by"],
+)
+def board_without_order(parts):
+    drop(parts.schema, "default_order_by")
+
+
+@TABLE.case(
+    "number-range", "leaderboard[5].id", "1 to 2147483647", breaks=["leaderboard_schema_error"]
+)
+def board_with_an_id_of_33_bits(parts):
+    board = {"id": 2**31, "schema": {"labels": ["a"], "default_order_by": "a"}}
+    parts.config["leaderboard"].append(board)
+    parts.expected_too = {"unused-board"}
+
+
+@TABLE.case(
+    "config-json",
+    "leaderboard[0].schema",
+    "put dates in quotes",
+    breaks=["leaderboard_schema_error"],
+)
+def board_with_a_date(parts):
+    parts.schema["since"] = datetime.date(2021, 9, 1)
+
+
+@TABLE.case("config-json", "leaderboard[0].schema", "no NaN", breaks=["leaderboard_schema_error"])
+def board_with_nan(parts):
+    parts.schema["best"] = float("nan")
+
+
+@TABLE.case("config-shape", "", "leaderboard is missing", breaks=["missing_leaderboard_key"])
+def no_boards(parts):
+    drop(parts.config, "leaderboard")
+    parts.expected_too = {"split-reference"}
+
+
+@TABLE.case("config-shape", "", "challenge_phases is missing", breaks=["missing_challenge_phases"])
+def no_phases(parts):
+    drop(parts.config, "challenge_phases")
+    pages = ("templates/phase_val.html", "templates/phase_test.html")
+    for name in (*pages, "annotations/val.h5", "annotations/test.h5"):
+        drop(parts.members, name)
+    parts.expected_too = {"split-reference"}
+
+
+@TABLE.case(
+    "config-shape",
+    "challenge_phases[0]",
+    "codename is missing",
+    breaks=["no_codename_for_challenge_phase"],
+)
+def phase_without_codename(parts):
+    drop(parts.phase, "codename")
+    parts.truth("annotations/val.h5")
+
+
+@TABLE.case("config-shape", "", "dataset_splits is missing", breaks=["missing_dataset_splits_key"])
+def no_splits(parts):
+    drop(parts.config, "dataset_splits")
+    parts.expected_too = {"split-reference", "suite-split"}
+
+
+@TABLE.case(
+    "config-shape", "dataset_splits[0]", "name is missing", breaks=["missing_dataset_split_name"]
+)
+def split_without_name(parts):
+    drop(parts.config["dataset_splits"][0], "name")
+
+
+@TABLE.case(
+    "config-shape",
+    "dataset_splits[0]",
+    "codename is missing",
+    breaks=["missing_dataset_split_codename"],
+)
+def split_without_codename(parts):
+    drop(parts.config["dataset_splits"][0], "codename")
+    parts.expected_too = {"suite-split"}
+
+
+@TABLE.case(
+    "text-length", "dataset_splits[0].name", "at most 100", breaks=["dataset_split_schema_errors"]
+)
+def split_with_a_long_name(parts):
+    parts.config["dataset_splits"][0]["name"] = "x" * 101
+
+
+@TABLE.case(
+    "text-length",
+    "challenge_phases[0].name",
+    "at most 100",
+    breaks=["challenge_phase_schema_errors"],
+)
+def phase_with_a_long_name(parts):
+    parts.phase["name"] = "x" * 101
+
+
+@TABLE.case(
+    "quota-missing",
+    "challenge_phases[0]",
+    "give one of them",
+    breaks=["challenge_phase_schema_errors"],
+)
+def phase_without_quota(parts):
+    drop(parts.phase, "max_submissions_per_month")
+    drop(parts.phase, "max_submissions")
+
+
+@TABLE.case(
+    "config-shape",
+    "",
+    "challenge_phase_splits is missing",
+    breaks=["no_key_for_challenge_phase_splits"],
+)
+def no_phase_splits(parts):
+    drop(parts.config, "challenge_phase_splits")
+    parts.expected_too = {"phase-without-split", "unused-split", "unused-board"}
+
+
+@TABLE.case(
+    "split-reference",
+    "challenge_phase_splits[0].dataset_split_id",
+    "no entry with id 99",
+    breaks=["challenge_phase_split_dataset_split_not_allowed"],
+)
+def reference_to_no_split(parts):
+    parts.split["dataset_split_id"] = 99
+    parts.expected_too = {"suite-split"}
+
+
+@TABLE.case(
+    "duplicate-codename",
+    "challenge_phases[1].codename",
+    "is also that of challenge_phases[0]",
+    breaks=["duplicate_codename_for_phase"],
+)
+def phase_codename_twice(parts):
+    parts.config["challenge_phases"][1]["codename"] = "val"
+    parts.truth("annotations/test.h5", "val")
+
+
+@TABLE.case(
+    "split-shown-twice",
+    "challenge_phase_splits[20]",
+    "is shown in phase 1 already",
+    breaks=["duplicate_combinations_in_challenge_phase_splits"],
+)
+def phase_split_twice(parts):
+    parts.config["challenge_phase_splits"].append(dict(parts.split))
+
+
+@TABLE.case(
+    "public-restricted",
+    "challenge_phases[0]",
+    "exclude each other",
+    breaks=["is_submission_public_restricted"],
+)
+def public_and_restricted(parts):
+    parts.phase["is_submission_public"] = True
+    parts.phase["is_restricted_to_select_one_submission"] = True
+
+
+@TABLE.case("config-shape", "", "start_date is missing", breaks=["missing_date"])
+def challenge_without_dates(parts):
+    drop(parts.config, "start_date")
+
+
+@TABLE.case(
+    "date-order", "challenge_config.yaml", "ends", breaks=["start_date_greater_than_end_date"]
+)
+def challenge_ends_before_it_starts(parts):
+    parts.config["start_date"] = datetime.datetime(2100, 1, 1)
+    parts.expected_too = {"phase-outside-challenge"}
+
+
+@TABLE.case("date-order", "challenge_phases[0]", "letter by letter")
+def dates_in_quotes_of_two_forms(parts):
+    parts.phase.update(start_date="2021-09-01T00:00:00", end_date="2021-09-01 23:00:00")
+
+
+@TABLE.case("date-mix", "challenge_phases[0]", "one is in quotes and one is not")
+def dates_with_and_without_quotes(parts):
+    parts.phase["end_date"] = "2099-12-31 23:59:59"
+
+
+@TABLE.case("config-shape", "sponsors[0]", "website is missing", breaks=["sponsor_not_found"])
+def sponsor_without_website(parts):
+    parts.config["sponsors"] = [{"name": "A"}]
+
+
+@TABLE.case("config-shape", "prizes[0]", "amount is missing", breaks=["prize_not_found"])
+def prize_without_amount(parts):
+    parts.config["prizes"] = [{"rank": 1, "description": "x"}]
+
+
+@TABLE.case("config-shape", "prizes[0]", "keys and values")
+def prize_as_text(parts):
+    parts.config["prizes"] = ["1000 USD"]
+
+
+@TABLE.case("prize-rank", "prizes[1].rank", "is also that of prizes[0]", breaks=["duplicate_rank"])
+def two_first_prizes(parts):
+    prize = {"rank": 1, "amount": "100.00USD", "description": "x"}
+    parts.config["prizes"] = [prize, dict(prize)]
+
+
+@TABLE.case("prize-amount", "prizes[0].amount", "as 100.00USD", breaks=["prize_amount_wrong"])
+def prize_with_a_space(parts):
+    parts.config["prizes"] = [{"rank": 1, "amount": "100 USD", "description": "x"}]
+
+
+@TABLE.case("number-range", "prizes[0].rank", "expected 1 to", breaks=["prize_rank_wrong"])
+def prize_for_rank_zero(parts):
+    parts.config["prizes"] = [{"rank": 0, "amount": "100.00USD", "description": "x"}]
+
+
+# ---- by hand: what no message names ------------------------------------------------------------
+
+
+@TABLE.case("config-shape", "dataset_splits[0].id", "expected a whole number")
+def id_as_a_float(parts):
+    parts.config["dataset_splits"][0]["id"] = 1000000000.0
+    parts.config["challenge_phase_splits"][0]["dataset_split_id"] = 1000000000
+    parts.expected_too = {"split-reference", "unused-split", "suite-split"}
+
+
+@TABLE.case("image-type", "image", "in small letters")
+def logo_in_capitals(parts):
+    parts.config["image"] = "logo.PNG"
+    rename(parts.members, "logo.png", "logo.PNG")
+
+
+@TABLE.case("worker-image", "worker_image_url", "images of its own")
+def image_from_elsewhere(parts):
+    parts.config["worker_image_url"] = "docker.io/python:3.9"
+
+
+@TABLE.case("choice", "challenge_usage_type", "paid, internal")
+def unknown_usage(parts):
+    parts.config["challenge_usage_type"] = "free"
+
+
+@TABLE.case("config-shape", "default_submission_meta_attributes[0].is_visible", "true or false")
+def visible_as_a_list(parts):
+    parts.phase["default_submission_meta_attributes"][0]["is_visible"] = [True]
+
+
+@TABLE.case("text-characters", "short_description", "cannot store")
+def text_with_a_nul(parts):
+    parts.config["short_description"] = "a\0b"
+
+
+@TABLE.case("unknown-key", r"a\x1b[2Jb", "reads no such key", WARNING)
+def key_with_an_escape(parts):
+    parts.config["a\x1b[2Jb"] = 1
+
+
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.change.__name__)
+def test_a_broken_bundle_is_found(parts, tmp_path, case):
+    assert_found(case, parts, tmp_path)
+
+
+# ---- each field's faults in turn ---------------------------------------------------------------
+
+#: a value that EvalAI takes for fields that the own bundle leaves out
+FILLED = {
+    "prizes": [{"rank": 1, "amount": "100.00USD", "description": "first"}],
+    "sponsors": [{"name": "A", "website": "https://a.org"}],
+    "tags": ["a"],
+    "domain": "CV",
+}
+FILLED_BY_TYPE = {
+    "CharField": "words",
+    "BooleanField": True,
+    "IntegerField": 1,
+    "ListField": ["a"],
+    "SlugField": "a-b_1",
+    "URLField": "https://example.org/forum",
+}
+FILLED_ALONE = {
+    "challenge_usage_type": "paid",
+    "submission_artifact_retention_policy": "keep_forever",
+    "worker_python_version": "3.9",
+    "worker_image_url": "ami-0123456789abcdef0",
+    "is_submission_public": False,
+    "is_restricted_to_select_one_submission": False,
+}
+#: what is broken with a field, because other rules read it
+CONSEQUENCES = {
+    "challenge_phases[].id": {"split-reference", "phase-without-split", "suite-split"},
+    "challenge_phase_splits[].challenge_phase_id": {"split-reference", "suite-split"},
+    "challenge_phase_splits[].leaderboard_id": {"split-reference", "unused-board"},
+    "challenge_phase_splits[].dataset_split_id": {
+        *("split-reference", "split-shown-twice", "suite-split", "unused-split"),
+    },
+    "dataset_splits[].id": {"split-reference", "unused-split", "suite-split"},
+    "dataset_splits[].codename": {"suite-split"},
+    "dataset_splits": {"split-reference", "suite-split"},
+    "dataset_splits[]": {"split-reference", "suite-split"},
+    "leaderboard[].id": {"split-reference", "unused-board"},
+    "leaderboard[]": {"split-reference"},
+    "leaderboard": {"split-reference"},
+    "leaderboard[].schema.labels": {"default-order", "metadata-label"},
+    "leaderboard[].schema.labels[]": {"default-order", "metadata-label", "suite-label"},
+    "leaderboard[].schema.default_order_by": {"default-order"},
+    "challenge_phases": {"split-reference", "unused-member"},
+    "challenge_phases[]": {"split-reference", "unused-member"},
+    "challenge_phases[].codename": {"suite-phase", "truth-phase"},
+    "challenge_phases[].max_submissions": {"quotas"},
+    "challenge_phases[].max_submissions_per_day": {"quotas"},
+    "challenge_phases[].max_submissions_per_month": {"quotas"},
+    "challenge_phases[].allowed_submission_file_types": {"submission-types"},
+    "challenge_phase_splits": {"phase-without-split", "unused-split", "unused-board"},
+    "challenge_phase_splits[]": {"suite-split", "unused-split", "unused-board"},
+    **{
+        path: {"file-missing", "unused-member"}
+        for path in (
+            "description",
+            "evaluation_details",
+            "terms_and_conditions",
+            "submission_guidelines",
+            "image",
+            "evaluation_script",
+            "challenge_phases[].description",
+            "challenge_phases[].test_annotation_file",
+        )
+    },
+}
+
+
+class Fault(NamedTuple):
+    """A value (or none) that breaks a field, and which of its faults that is."""
+
+    kind: str
+    value: Any = None
+
+
+_LIST, _MAPPING = ["a"], {"a": 1}
+_WRONG_TYPES = {
+    "CharField": (_LIST, True),
+    "Text": (7, True, _LIST),
+    "FileField": (7, _LIST),
+    "ImageField": (7, _LIST),
+    "SlugField": (_LIST, True),
+    "URLField": (_LIST, True),
+    "BooleanField": ("yes", "true", 1),
+    "IntegerField": ("5", 5.0, True),
+    "DateTimeField": (7, datetime.date(2030, 1, 1)),
+    "ListField": ("a", _MAPPING),
+    "List": ("a", _MAPPING),
+    "Mapping": ("a", _LIST),
+}
+
+
+def faults_of(field: Field) -> Iterator[Fault]:
+    """Everything that can be wrong with a field."""
+    if field.required:
+        yield Fault("missing")
+    if not field.null:
+        yield Fault("choice" if field.type == "ChoiceField" else "type", None)
+    for value in _WRONG_TYPES.get(field.type, ()):
+        yield Fault("type", value)
+    if field.type in ("CharField", "Text", "FileField", "ImageField", "SlugField", "URLField"):
+        if not field.blank:
+            yield Fault("blank", "  ")
+        if field.max_length:
+            yield Fault("length", "x" * (field.max_length + 1))
+    if field.type == "ListField" and field.max_length:
+        yield Fault("length", ["a"] * (field.max_length + 1))
+    if field.type == "List":
+        yield Fault("blank", [])
+    if field.type == "IntegerField":
+        yield Fault("range", field.min_value - 1)
+        yield Fault("range", field.max_value + 1)
+    if field.type == "ChoiceField":
+        yield Fault("choice", "other")
+        yield Fault("choice", [1])
+    if field.pattern or field.type in ("SlugField", "URLField", "DateTimeField"):
+        yield Fault("format", "a b")
+    if field.json:
+        yield Fault("json", _with_a_date)
+
+
+def _with_a_date(value: Any) -> Any:
+    """The same, and a date in it, which YAML has and JSON has not."""
+    entry = value if isinstance(value, dict) else value[0]
+    entry["since"] = datetime.datetime(2030, 1, 1)
+    return value
+
+
+def filled(parts: Parts) -> Parts:
+    """The config with every field there, each with a value that EvalAI takes."""
+    for path, value in FILLED.items():
+        parts.config.setdefault(path, copy.deepcopy(value))
+    for field in fields():
+        for holder, key in holders(parts.config, field.path):
+            value = FILLED_ALONE.get(field.key, FILLED_BY_TYPE.get(field.type))
+            if value is not None and isinstance(holder, dict):
+                holder.setdefault(key, copy.deepcopy(value))
+    return parts
+
+
+def holders(config: dict, path: str) -> Iterator[Tuple[Any, Any]]:
+    """(holder, key) of every place of a path, as ``fields`` writes it."""
+    found = [(None, None, config)]
+    for part in path.replace("[]", ".[]").replace("{}", ".{}").split("."):
+        inside = []
+        for _, _, value in found:
+            if part == "[]":
+                inside += [(value, i, one) for i, one in enumerate(value or ())]
+            elif part == "{}":
+                inside += [(value, key, one) for key, one in (value or {}).items()]
+            elif isinstance(value, dict):
+                inside.append((value, part, value.get(part)))
+        found = inside
+    return iter([(holder, key) for holder, key, _ in found])
+
+
+@pytest.fixture(scope="module")
+def whole(own_bundle) -> Parts:
+    """The bundle that each fault is put into: every field is there, and little to read else."""
+    parts = filled(Parts(own_bundle).light())
+    parts.script = {"__init__.py": parts.script["__init__.py"]}
+    pages = {name: b"<p>a</p>" for name in parts.members if name.endswith(".html")}
+    parts.members.update(pages)
+    return parts
+
+
+@pytest.fixture(scope="module")
+def usual(whole, tmp_path_factory) -> Set[str]:
+    """The codes of the bundle without a fault."""
+    findings = check_bundle(whole.write(tmp_path_factory.mktemp("usual") / "whole.zip"))
+    assert [one for one in findings if one.severity != WARNING] == []
+    return {finding.code for finding in findings}
+
+
+@pytest.mark.parametrize("field", fields(), ids=lambda field: field.path)
+def test_every_fault_of_a_field_is_found_by_its_rule(whole, usual, tmp_path, field):
+    held = list(faults_of(field))
+    assert held
+    for fault in held:
+        parts = copy.copy(whole)
+        parts.config = copy.deepcopy(whole.config)
+        holder, key = next(holders(parts.config, field.path))
+        if fault.kind == "missing":
+            del holder[key]
+        else:
+            holder[key] = fault.value(holder[key]) if callable(fault.value) else fault.value
+        findings = check_bundle(parts.write(tmp_path / "broken.zip"))
+        code, _ = _answer(field, fault.kind, "")
+        found = {finding.code for finding in findings}
+        assert code in found, fault
+        assert found - usual - CONSEQUENCES.get(field.path, set()) == {code}, fault
+        # the place is named, or the place that lacks it
+        (finding, *_) = [one for one in findings if one.code == code]
+        assert field.key.rstrip("[]{}") in f"{finding.location} {finding.message}"
+
+
+def test_every_field_of_evalais_serializers_is_checked_or_has_a_reason():
+    checked = {field.path for field in fields()}
+    assert checked.isdisjoint(UNBREAKABLE)
+    assert set(recorded()) <= checked | set(UNBREAKABLE)
+    assert set(UNBREAKABLE) <= set(recorded())
