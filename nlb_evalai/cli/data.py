@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import List, Optional, Tuple
@@ -14,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from nlb_evalai.cli._console import plain_console
-from nlb_evalai.cli._terminal import echo
+from nlb_evalai.cli._terminal import echo, print_json
 from nlb_evalai.errors import ProblemsError, ToolError
 from nlb_evalai.truth.known import Copy, KnownFile, known_files, named, obtain
 
@@ -32,7 +31,7 @@ def data() -> None:
 def list_files(as_json: bool) -> None:
     """List the recordings and the published truth, and the files that they replaced."""
     if as_json:
-        click.echo(json.dumps([one.as_json() for one in known_files()], indent=2))
+        print_json([one.as_json() for one in known_files()])
         return
     table = Table(box=SIMPLE)
     for name in ("name", "MB", "sha256", "version"):
@@ -146,4 +145,4 @@ def identify(files: Tuple[Path, ...], as_json: bool) -> None:
         if found.sha256:
             echo(f"  sha256 {found.sha256}")
     if as_json:
-        click.echo(json.dumps(reports, indent=2))
+        print_json(reports)

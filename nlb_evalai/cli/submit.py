@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import Any, Dict, Optional
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-from evaluation_script.suites import DEFAULT_SUITE
-from evaluation_script.text import did_you_mean, listed, plural, printable
+from evaluation_script.suites import Suite
+from evaluation_script.text import listed, plural, printable
 from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._suite import phase_of, suite_option
 from nlb_evalai.cli._terminal import echo
-from nlb_evalai.errors import ToolError
+from nlb_evalai.cli._token import take_token
+from nlb_evalai.errors import NOT_FIT, ToolError
 from nlb_evalai.submission.check import check_submission
 from nlb_evalai.submission.submit import state
 from nlb_evalai.submission.submit.answers import Answers
@@ -35,6 +36,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("file", required=False, type=_FILE)
 @click.option("--challenge", type=int, metavar="PK", help="The challenge's number on EvalAI.")
 @click.option("--phase", metavar="CODENAME", help="The phase to submit to, as test.")
+@suite_option()
 @click.option("--method", default="", help="The method's name, which boards show.")
 @click.option("--description", default="", help="What the method is.")
 @click.option("--project-url", default="", help="Link to the project.")
@@ -86,7 +88,7 @@ def submit(file: Optional[Path], **given: Any) -> None:
             missing.insert(0, "FILE")
         if missing:
             raise click.UsageError(f"{', '.join(missing)} missing, as --status is not given")
-    token = _token(given["token_file"])
+    token = take_token(TOKEN_VARIABLE, given["token_file"])
     timing = Timing(first_pause_seconds=given["pause"] / 2)
     with ExitStack() as stack:
         client = stack.enter_context(closing(Client(given["api"], token, timing=timing)))
@@ -97,7 +99,7 @@ def submit(file: Optional[Path], **given: Any) -> None:
             _show(storage, found)
             return
         if file is not None and not given["abandon"]:
-            _check(file, phase)
+            _check(file, phase, given["suite"])
         bar = stack.enter_context(_Bar())
         policy = Policy(
             part_bytes=given["part_bytes"],
@@ -158,12 +160,9 @@ def _interrupted(upload: Optional[Upload]) -> str:
     )
 
 
-def _check(file: Path, phase: str) -> None:
-    names = [one.codename for one in DEFAULT_SUITE.phases]
-    if phase not in names:
-        hint = did_you_mean(phase, names)
-        raise ToolError(f"--phase: found {phase!r}, expected {' or '.join(names)}{hint}")
-    report = check_submission(file, phase)
+def _check(file: Path, phase: str, suite: Suite) -> None:
+    phase_of(suite, phase)
+    report = check_submission(file, phase, suite=suite)
     for line in report.causes_told():
         echo(line, err=True)
     for note in report.notes:
@@ -172,7 +171,7 @@ def _check(file: Path, phase: str) -> None:
         head = f"{file}: would be rejected in phase {phase}, so nothing was sent,"
         for line in listed(head, report.problems).splitlines():
             echo(line, err=True)
-        sys.exit(1)
+        sys.exit(NOT_FIT)
 
 
 def _show(storage: Storage, found: Submission) -> None:
@@ -180,26 +179,7 @@ def _show(storage: Storage, found: Submission) -> None:
     for line in outcome(storage, found):
         echo(line)
     if found.is_final and found.status != "finished":
-        sys.exit(1)
-
-
-def _token(path: Optional[Path]) -> str:
-    """The token; taken out of the environment, which every process started here would see."""
-    found = os.environ.pop(TOKEN_VARIABLE, "")
-    if path is not None:
-        try:
-            found = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            raise ToolError(f"{path}: the token cannot be read") from None
-    found = found.strip()
-    if not found:
-        raise ToolError(
-            f"no token: put the one from your EvalAI profile into {TOKEN_VARIABLE}, or into a file "
-            "that --token-file names"
-        )
-    if not found.isascii() or not found.isprintable() or " " in found:
-        raise ToolError("the token: found spaces or odd characters, expected one word")
-    return found
+        sys.exit(NOT_FIT)
 
 
 class _Bar:

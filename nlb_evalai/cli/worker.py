@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Optional, Tuple
 
@@ -15,7 +14,7 @@ import threadpoolctl  # noqa: F401
 from evaluation_script.suites import Suite
 from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import print_json
-from nlb_evalai.errors import ToolError
+from nlb_evalai.cli._token import take_token
 from nlb_evalai.outputs import spare_inputs
 from nlb_evalai.remote import log
 from nlb_evalai.remote.errors import LeftBehind
@@ -143,7 +142,7 @@ def worker(
     """
     if as_json and not given["once"]:
         raise click.UsageError("--json needs --once: a worker that goes on has no end to tell")
-    token = _token(given["token_file"])
+    token = take_token(TOKEN_VARIABLE, given["token_file"])
     log.set_up(given["log_json"], token)
     truth = find_annotations(list(annotations), suite)
     health_file = given["health_file"] or given["state"] / "health.json"
@@ -192,24 +191,3 @@ def worker(
         click.echo(f"worker ended: {summary or 'nothing to do'}")
     if settings.once and service.left:
         raise LeftBehind(service.left)
-
-
-def _token(path: Optional[Path]) -> str:
-    """The token; taken out of the environment, which every process started here would see.
-
-    The block that this process itself was started with cannot be changed, so a token from the
-    variable stays readable in ``/proc/PID/environ``, to this user and to root: ``--token-file`` is
-    for machines where that is too much.
-    """
-    found = os.environ.pop(TOKEN_VARIABLE, "")
-    if path is not None:
-        try:
-            found = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            raise ToolError(f"{path}: the token cannot be read") from None
-    found = found.strip()
-    if not found:
-        raise ToolError(f"no token: set {TOKEN_VARIABLE} or give --token-file")
-    if not found.isascii() or not found.isprintable() or " " in found:
-        raise ToolError("the token: found spaces or odd characters, expected one word")
-    return found

@@ -131,7 +131,8 @@ def push(
             raise BundleCheckError(bundle, errors_of(findings))
         sample = [str(one) for one in findings if one.code == "sample-truth"]
         if sample:
-            raise PushError("\n  ".join([f"{bundle}: is not sent to EvalAI:", *sample]))
+            message = "\n  ".join([f"{bundle}: is not sent to EvalAI:", *sample])
+            raise PushError(message, exit_code=NOT_FIT)
         pushed = Pushed(warnings=findings)
         progress("validate there")
         pushed.validated = server.validate(bundle)

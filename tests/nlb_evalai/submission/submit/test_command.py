@@ -106,7 +106,7 @@ def test_no_wait_leaves_once_it_is_sent(evalai: EvalAI, fit: Path, tmp_path: Pat
         ([], None, "no token: put the one from your EvalAI profile into EVALAI_TOKEN"),
         ([], "two words", "the token: found spaces or odd characters"),
         (["--token-file", "/nowhere/token"], TOKEN, "/nowhere/token: the token cannot be read"),
-        (["--phase", "tset"], TOKEN, "--phase: found 'tset', expected val or test; did you mean"),
+        (["--phase", "tset"], TOKEN, "--phase: found 'tset', expected val or test (suite nlb21); did you mean"),
         (["--api", "http://eval.ai"], TOKEN, "would send the token unencrypted"),
     ],
 )
