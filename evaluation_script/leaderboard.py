@@ -171,17 +171,25 @@ def _notes_on_ties(card: Scorecard, suite: Suite) -> List[str]:
     """
     splits: Dict[Tuple[str, str], List[str]] = {}
     for split, board, cells in _rows(card, suite):
-        lacking = [
-            f"{dataset.label(metric)} {'is missing' if score is None else 'has no error bar'}"
+        missing = [dataset.label(metric) for dataset, metric, score in cells if score is None]
+        bare = [
+            dataset.label(metric)
             for dataset, metric, score in cells
-            if score is None or score.standard_error is None
+            if score is not None and score.standard_error is None
         ]
+        lacking = _said_of(missing, "is", "are", "missing")
+        lacking += _said_of(bare, "has", "have", "no error bar")
         if lacking:
             _, ranking = suite.ranking(board)
             place = "first" if ranking.higher_is_better() else "last"
-            splits.setdefault((", ".join(lacking), place), []).append(split)
+            splits.setdefault((" and ".join(lacking), place), []).append(split)
     return [
         f"{', '.join(names)}: EvalAI shows no error bars of this entry there, because {lacking}; "
         f"among equal scores it is placed {place}"
         for (lacking, place), names in splits.items()
     ]
+
+
+def _said_of(labels: List[str], one: str, many: str, what: str) -> List[str]:
+    """``a is missing`` or ``a, b are missing``; nothing of none."""
+    return [f"{', '.join(labels)} {one if len(labels) == 1 else many} {what}"] if labels else []
