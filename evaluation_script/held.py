@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import ExitStack
-from typing import Callable, ContextManager, List
-
-#: no thread's number, so that it never leaves
-_NOBODY = 0
+from typing import Callable, ContextManager
 
 
 class Held:
@@ -26,7 +23,7 @@ class Held:
     def __init__(self, setting: Callable[[], ContextManager[object]]) -> None:
         self._setting = setting
         self._lock = threading.Lock()
-        self._holders: List[int] = []
+        self._holders = 0
         self._undo = ExitStack()
         os.register_at_fork(after_in_child=self._forked)
 
@@ -34,11 +31,11 @@ class Held:
         with self._lock:
             if not self._holders:
                 self._undo.enter_context(self._setting())
-            self._holders.append(threading.get_ident())
+            self._holders += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
-            self._holders.remove(threading.get_ident())
+            self._holders -= 1
             if not self._holders:
                 self._undo.close()
 
@@ -46,4 +43,4 @@ class Held:
         """In a forked child what is set stays set: the threads that could undo it are not there."""
         self._lock = threading.Lock()
         if self._holders:
-            self._holders.append(_NOBODY)
+            self._holders += 1  # nobody, who never leaves

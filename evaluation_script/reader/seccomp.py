@@ -36,6 +36,7 @@ _MACHINES: Dict[str, _Machine] = {
             *(9, 10, 11, 12, 25, 28),  # mmap, mprotect, munmap, brk, mremap, madvise
             *(13, 14, 15, 131),  # rt_sigaction, rt_sigprocmask, rt_sigreturn, sigaltstack
             *(24, 202, 204, 219),  # sched_yield, futex, sched_getaffinity, restart_syscall
+            *(23, 270),  # select, pselect6: Python 3.9 sleeps by them
             *(35, 96, 228, 229, 230),  # nanosleep, gettimeofday, clock_{gettime,getres,nanosleep}
             *(39, 110, 186),  # getpid, getppid, gettid
             *(102, 104, 107, 108),  # getuid, getgid, geteuid, getegid
@@ -51,6 +52,7 @@ _MACHINES: Dict[str, _Machine] = {
             *(222, 226, 215, 214, 216, 233),
             *(134, 135, 139, 132),
             *(124, 98, 123, 128),
+            *(72,),
             *(101, 169, 113, 114, 115),
             *(172, 173, 178),
             *(174, 176, 175, 177),
