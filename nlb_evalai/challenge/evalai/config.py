@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
-import yaml
-
+from nlb_evalai.challenge.evalai.rules.yamltext import YamlProblem, read_yaml
 from nlb_evalai.errors import ToolError
 
 CONFIG_NAME = "challenge_config.yaml"
@@ -110,9 +109,10 @@ def read_challenge(path: Path) -> Challenge:
 def parse_challenge(text: str, where: str = CONFIG_NAME) -> Challenge:
     """The same from the text of a config file; ``where`` names it in errors."""
     try:
-        config = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: no YAML: {error}") from None
+        config = read_yaml(text.encode("utf-8", errors="replace"))
+    except YamlProblem as problem:
+        line = f":{problem.line}" if problem.line else ""
+        raise ConfigError(f"{where}{line}: {problem}") from None
     if not isinstance(config, dict):
         raise ConfigError(f"{where}: found {type(config).__name__}, expected keys and values")
     try:

@@ -305,6 +305,16 @@ def test_json_is_all_that_it_prints(tmp_path, sample_paths):
     assert "result[0] one_split/a: found nan" in entry["problems"][0]
 
 
+def test_a_bundle_with_a_fault_is_not_praised_though_its_submission_is_scored(tmp_path):
+    bundle = toy.write_bundle(tmp_path / "toy.zip")
+    good = toy.write_submission(tmp_path / "s.h5", {"result": [{"one_split": {"a": 0.5}}]})
+    result = _run("--bundle", bundle, "--phase", "val", "--submission", good)
+    assert result.exit_code == 1
+    assert "All was scored: 1 submission, 2 leaderboards. EvalAI would not get" in result.output
+    assert "faults, named above" in result.output
+    assert "EvalAI would take all of it" not in result.output
+
+
 def test_a_worker_that_dies_fails_the_run(tmp_path):
     script = "import sys\ndef evaluate(*args, **kwargs):\n    sys.exit()\n"
     bundle = toy.write_bundle(tmp_path / "toy.zip", script)

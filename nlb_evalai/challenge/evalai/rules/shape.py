@@ -195,8 +195,8 @@ def _is_json(value: Any) -> bool:
     return value is None or isinstance(value, (str, int))
 
 
-def _answer(field: Field, fault: str, expected: str) -> Tuple[str, str]:
-    """(code, advice) for a fault of a field."""
+def answer(field: Field, fault: str, expected: str) -> Tuple[str, str]:
+    """(code, advice) for a fault of a field, as ``fault_of`` names it."""
     own = field.own.get(fault) or field.own.get("")
     return own or (_CODES[fault], expected)
 
@@ -208,11 +208,11 @@ def _shape_faults(bundle: Bundle) -> List[Tuple[str, str, str]]:
         for place in places(bundle.config, field.path):
             fault = fault_of(field, place.value) if place.there else None
             if not place.there and _is_needed(field, place):
-                code, advice = _answer(field, "missing", "it is required")
+                code, advice = answer(field, "missing", "it is required")
                 holder = place.holder.where if place.holder else ""
                 found.append((code, _in_file(holder), f"{field.key} is missing; {advice}"))
             elif fault is not None:
-                code, advice = _answer(field, *fault)
+                code, advice = answer(field, *fault)
                 shown = printable(json.dumps(place.value, default=str), most=60)
                 found.append((code, _in_file(place.where), f"found {shown}; {advice}"))
     return found

@@ -170,7 +170,7 @@ def test_every_file_that_the_config_names_is_in_the_checkout():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("title: [", "no YAML"),
+        ("title: [", "is not valid YAML"),
         ("just words", "found str, expected keys and values"),
         ("title: x", "challenge_phases is missing"),
         ("challenge_phases: [{id: 1, name: x}]", r"challenge_phases\[0\]: codename is missing"),

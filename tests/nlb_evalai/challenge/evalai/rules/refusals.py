@@ -12,12 +12,13 @@ from typing import Any, Dict, Iterable, List
 
 from nlb_evalai.challenge.evalai.rules.fields import PLACES, RECORD, UNBREAKABLE, fields, recorded
 from nlb_evalai.challenge.evalai.rules.messages import MESSAGES, recorded_messages
-from nlb_evalai.challenge.evalai.rules.shape import _answer
+from nlb_evalai.challenge.evalai.rules.shape import answer
 from tests.nlb_evalai.challenge.evalai.rules import (
     test_archive,
     test_boards,
     test_config,
     test_diff,
+    test_fields,
     test_pages,
     test_script,
     test_shape,
@@ -104,8 +105,8 @@ def _field(path: str) -> List[str]:
         return [said["type"], _limits(said), f"none: {UNBREAKABLE[path]}"]
     field = next(one for one in fields() if one.path == path)
     rules: Dict[str, List[str]] = {}
-    for fault in test_shape.faults_of(field):
-        code, _ = _answer(field, fault.kind, "")
+    for fault in test_fields.faults_of(field):
+        code, _ = answer(field, fault.kind, "")
         if fault.kind not in rules.setdefault(code, []):
             rules[code].append(fault.kind)
     faults = "; ".join(f"`{code}`: {', '.join(kinds)}" for code, kinds in rules.items())

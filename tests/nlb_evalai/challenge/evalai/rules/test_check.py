@@ -129,3 +129,12 @@ def test_a_bundle_that_breaks_a_rule_is_not_built(tmp_path, own_bundle):
         build_bundle(tmp_path / "out.zip", own_bundle.parent, root=copied)
     assert not (tmp_path / "out.zip").exists()
     assert list(tmp_path.glob("*.partial")) == []
+
+
+def test_the_list_has_every_rule_with_its_sentence_and_needs_no_bundle():
+    listed = run("--list").output.splitlines()
+    told = json.loads(run("--list", "--json").output)
+    assert [line.split()[:2] for line in listed] == [[one["code"], one["severity"]] for one in told]
+    assert all(one["sentence"] in line for one, line in zip(told, listed))
+    assert {*codes(), "config-yaml", "live-labels"} <= {one["code"] for one in told}
+    assert run().exit_code == 2
