@@ -215,10 +215,12 @@ class _GroupInspector:
     def _expect_published(self) -> None:
         """Held-in neurons that the truth does not tell are those of the published session.
 
-        Unless its held-out neurons are others: then it is of a sample, or of another session.
+        Unless its held-out neurons are others, or there are none: then it may be of a sample, or of
+        another session.
         """
         figures, sizes = self.layout.dataset.published, self.layout.sizes
-        is_published = figures.n_heldout == self.layout.size(Axis.HELDOUT)
+        n_heldout = self.layout.size(Axis.HELDOUT)
+        is_published = bool(n_heldout) and n_heldout == figures.n_heldout
         if self.layout.size(Axis.HELDIN) is None and is_published and figures.n_heldin:
             self.layout = replace(self.layout, sizes={**sizes, Axis.HELDIN: figures.n_heldin})
 

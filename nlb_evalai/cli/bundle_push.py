@@ -46,6 +46,7 @@ def push(
     if it did not come so far.
     """
     from nlb_evalai.challenge.evalai.answers import TOKEN_VARIABLE
+    from nlb_evalai.challenge.evalai.push import PushError
     from nlb_evalai.challenge.evalai.push import push as run
     from nlb_evalai.challenge.evalai.rules.run import BundleCheckError
 
@@ -63,11 +64,12 @@ def push(
             suite=suite,
             progress=lambda step: console.print(f"… {step}", style="dim"),
         )
-    except BundleCheckError as error:
-        if not as_json:
+    except (BundleCheckError, PushError) as error:
+        if not as_json or error.exit_code != NOT_FIT:
             raise
+        problems = getattr(error, "problems", [str(error)])
         nothing: Dict[str, Any] = {"warnings": [], "validated": [], "created": None}
-        print_json({**told, "fit": False, "problems": error.problems, **nothing})
+        print_json({**told, "fit": False, "problems": problems, **nothing})
         raise SystemExit(NOT_FIT) from None
     if as_json:
         warnings = [finding.as_json() for finding in pushed.warnings]

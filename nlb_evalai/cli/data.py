@@ -66,7 +66,7 @@ def _cells(one: KnownFile) -> List[str]:
     help="Folder to put them in, recordings in a folder for each dataset (default: the cache).",
 )
 def fetch(names: Tuple[str, ...], to: Optional[Path]) -> None:
-    """Fetch files by NAME, or all files of a dataset by its name.
+    """Fetch the files NAME..., or all files of a dataset by its name.
 
     A file comes under its name only when its size and its hash are right. A download that
     was cut off goes on where it was when the command runs again. Exit code 1 means that a file is
@@ -117,7 +117,7 @@ def _report(copy: Copy) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def identify(files: Tuple[Path, ...], as_json: bool) -> None:
-    """Tell what each FILE is: a published one by its hash, or what its structure says."""
+    """Tell what each of FILE... is: a published one by its hash, or what its structure says."""
     from nlb_evalai.truth.identify import what_is
 
     reports = []

@@ -72,8 +72,20 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder that keeps what is unfinished.  [default: the user's state folder]",
 )
-@click.option("--part-bytes", type=click.IntRange(min=1), default=16 << 20, hidden=True)
-@click.option("--pause", type=click.FloatRange(min=0.001), default=2.0, hidden=True)
+@click.option(
+    "--part-bytes",
+    type=click.IntRange(min=1),
+    default=16 << 20,
+    hidden=True,
+    help="Bytes of a part.",
+)
+@click.option(
+    "--pause",
+    type=click.FloatRange(min=0.001),
+    default=2.0,
+    hidden=True,
+    help="Seconds between two looks.",
+)
 def submit(file: Optional[Path], **given: Any) -> None:
     """Upload FILE to EvalAI, have it scored, and show its scores.
 

@@ -75,11 +75,12 @@ def baseline_rates(
     train = _smooth(np.nan_to_num(inputs["train_spikes_heldin"]), sd_bins)
     evaluate = _smooth(np.nan_to_num(inputs["eval_spikes_heldin"]), sd_bins)
     heldout = np.nan_to_num(inputs["train_spikes_heldout"])
-    to_heldout = _fitted(_regressors(train), heldout.reshape(-1, heldout.shape[2]))
+    n_trials, n_bins, n_heldout = heldout.shape  # none may be held out, so no -1 below
+    to_heldout = _fitted(_regressors(train), heldout.reshape(n_trials * n_bins, n_heldout))
 
     def predict(smoothed: NDArray) -> NDArray[np.float32]:
         rates = to_heldout(_regressors(smoothed))
-        return rates.reshape(*smoothed.shape[:2], heldout.shape[2]).astype(np.float32)
+        return rates.reshape(*smoothed.shape[:2], n_heldout).astype(np.float32)
 
     rates = {
         "train_rates_heldin": train.astype(np.float32),

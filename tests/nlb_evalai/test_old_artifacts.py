@@ -32,16 +32,30 @@ def test_an_old_store_gives_the_award_and_report_of_a_new_one(store: Path, tmp_p
     expected: Dict[str, Any] = json.loads((compare.SNAPSHOTS / "store.json").read_text("utf-8"))
     found = {**tools.contents(store), **tools.made_of(store, tmp_path)}
     found = json.loads(json.dumps(found))
-    assert list(compare.differences(found, expected)) == []
+    assert list(compare.differences(_without_news(found), _without_news(expected))) == []
 
 
-def test_what_an_old_store_holds_is_not_scored_again(store: Path) -> None:
+def _without_news(value: Any) -> Any:
+    """What today's receipts and notes have besides."""
+    if isinstance(value, dict):
+        news = ("rules_version", "rates", "truth")
+        return {key: _without_news(one) for key, one in value.items() if key not in news}
+    if isinstance(value, list):
+        return [_without_news(one) for one in value if "EvalAI shows no error bars" not in str(one)]
+    return value
+
+
+def test_what_an_old_store_holds_is_scored_again_by_new_rules_alone(store: Path) -> None:
     truth = ["--phase", "test", "--annotations", GOLDEN / "target_test.h5"]
     before = tools.contents(store)
     again = shutil.copyfile(GOLDEN / "submission_test_a.h5", store.with_name("1.h5"))
     ran = succeeded("score", again, *truth, "--store", store, "--workers", 1)
+    assert "1 scored, 0 failed, 0 there already" in ran.out
+    after = tools.contents(store)
+    assert list(compare.differences(_without_news(after), _without_news(before))) == []
+    ran = succeeded("score", again, *truth, "--store", store, "--workers", 1)
     assert "0 scored, 0 failed, 1 there already" in ran.out
-    assert tools.contents(store) == before
+    assert tools.contents(store) == after
 
 
 def test_an_old_receipt_keeps_to_todays_schema() -> None:
@@ -55,7 +69,8 @@ def test_an_old_receipt_can_be_checked_with_its_files(tmp_path: Path) -> None:
         truth = Path(archive.extract("annotations/val.h5", tmp_path))
     found = evaluated(truth, SUBMISSION, "val", files=True)
     expected = lasting(read("receipt.json"), files=True)
-    assert list(compare.differences(found["submission_metadata"], expected)) == []
+    receipt = _without_news(found["submission_metadata"])
+    assert list(compare.differences(receipt, _without_news(expected))) == []
     result = {split: scores for row in read("result.json") for split, scores in row.items()}
     assert list(compare.differences(found["result"], result)) == []
 

@@ -314,7 +314,8 @@ def test_sessions_become_truth_inputs_and_a_baseline(
         assert "eval_spikes_heldout" not in file["squeezes"], "the qualifier's truth is hidden"
     card = score(truth, baseline, "qualifier")
     assert {name: set(group.scores) for name, group in card.groups.items()} == {
-        "taps": {"co-bps", "vel R2", "pop r"}, "taps_50": {"co-bps", "vel R2", "pop r"},
+        "taps": {"co-bps", "vel R2", "pop r", "fp-bps"},
+        "taps_50": {"co-bps", "vel R2", "pop r", "fp-bps"},
         "squeezes": {"co-bps", "psth R2"}, "squeezes_50": {"co-bps", "psth R2"},
     }  # fmt: skip
 

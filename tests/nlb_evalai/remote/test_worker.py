@@ -52,7 +52,7 @@ def test_json_is_all_that_once_prints(standin, start, tiny):
     server.submit(tiny.files["mean"])
     worker = start(server, "--once", "--json")
     assert worker.wait() == 0, worker.text
-    assert json.loads(worker.said) == {"phases": ["val"], "done": {"finished": 1}}
+    assert json.loads(worker.said) == {"phases": ["val"], "done": {"finished": 1}, "left": {}}
 
 
 def test_a_settled_submission_is_not_scored_again(standin, start, tiny):

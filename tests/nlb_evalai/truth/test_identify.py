@@ -155,7 +155,7 @@ def test_small_truth_submissions_and_inputs_are_told_apart(tmp_path: Path) -> No
     assert "published ones of no phase" in what_is(TRUTH).words
     assert what_is(GOLDEN / "submission_val_a.h5").kind is Kind.SUBMISSION
     session = SESSIONS / "mc_maze_small_train.nwb"
-    build_input_file("val", {"mc_maze_small": [session]}, tmp_path / "inputs.h5")
+    build_input_file("val", {"mc_maze_small": [session]}, tmp_path / "inputs.h5", DEFAULT_SUITE)
     found = what_is(tmp_path / "inputs.h5")
     assert (found.kind, found.phases) == (Kind.INPUTS, ("val",))
 

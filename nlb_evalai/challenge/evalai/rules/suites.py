@@ -33,7 +33,8 @@ def scored_of(bundle: Bundle) -> Optional[Scored]:
 def suite_name(bundle: Bundle) -> str:
     """The suite that its truth says, or that has its splits; else the default one."""
     said = [name or DEFAULT for _, _, name in said_by_truth(bundle, "suite")]
-    shown = {entry.get("codename") for _, entry in bundle.entries("dataset_splits")}
+    codenames = [entry.get("codename") for _, entry in bundle.entries("dataset_splits")]
+    shown = {name for name in codenames if isinstance(name, str)}
     said += [name for name in names() if shown & {*find(name).splits()}]
     return said[0] if said else DEFAULT
 
