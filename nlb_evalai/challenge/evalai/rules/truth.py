@@ -9,7 +9,7 @@ import h5py
 
 from evaluation_script.annotation import root_text
 from evaluation_script.storage import StorageError, is_pointer, read_pointer
-from evaluation_script.suites import Phase
+from evaluation_script.suites import DEFAULT, Phase, Suite, SuiteError, find
 from nlb_evalai.challenge.evalai.rules.contents import Bundle
 from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
@@ -97,8 +97,8 @@ def truth_is_real(bundle: Bundle) -> Iterator[Fault]:
 
 @check("published-truth", WARNING)
 def hidden_truth_is_not_out_already(bundle: Bundle) -> Iterator[Fault]:
-    for name, phase, path in _of_suite(bundle):
-        known = published_as(path, bundle.suite) if bundle.suite else None
+    for name, suite, phase, path in _of_suite(bundle):
+        known = published_as(path, suite)
         if known is not None and not phase.truth_is_public:
             yield (
                 name,
@@ -109,18 +109,28 @@ def hidden_truth_is_not_out_already(bundle: Bundle) -> Iterator[Fault]:
 
 @check("truth-as-published", WARNING)
 def truth_has_all_datasets_in_their_published_shapes(bundle: Bundle) -> Iterator[Fault]:
-    for name, phase, path in _of_suite(bundle):
-        if bundle.suite and not is_sample(path):
-            for difference in differences(path, bundle.suite, phase.codename):
+    for name, suite, phase, path in _of_suite(bundle):
+        if bundle.suite and not is_sample(path):  # as `bundle build`, or --suite, has it
+            for difference in differences(path, suite, phase.codename):
                 yield name, difference
 
 
-def _of_suite(bundle: Bundle) -> Iterator[Tuple[str, Phase, Path]]:
-    """(name, phase of the suite, file) of each annotation file that holds truth of a known one."""
-    known = {phase.codename: phase for phase in bundle.suite.phases} if bundle.suite else {}
+def _of_suite(bundle: Bundle) -> Iterator[Tuple[str, Suite, Phase, Path]]:
+    """(name, suite, phase, file) of each annotation file that holds truth of a known suite."""
     for name, phase, path in _truths(bundle):
-        if phase.get("codename") in known and _opens(path):
-            yield name, known[phase["codename"]], path
+        suite = bundle.suite or _said_suite(path)
+        known = {one.codename: one for one in suite.phases} if suite else {}
+        codename = phase.get("codename")
+        if suite and isinstance(codename, str) and codename in known and _opens(path):
+            yield name, suite, known[codename], path
+
+
+def _said_suite(path: Path) -> Optional[Suite]:
+    try:
+        with h5py.File(path, "r") as file:
+            return find(root_text(file, "suite") or DEFAULT)
+    except (OSError, RuntimeError, SuiteError):
+        return None
 
 
 def _opens(path: Path) -> bool:
