@@ -7,6 +7,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from weakref import WeakValueDictionary
 
 import h5py
 import numpy as np
@@ -68,6 +69,7 @@ class Annotation:
     ) -> None:
         self._path = resolve(path, phase)
         self._phase = phase
+        self._arrays: WeakValueDictionary[str, TruthArrays] = WeakValueDictionary()
         try:
             self._identity = file_identity(self._path)
             self._file = h5py.File(self._path, "r")
@@ -147,6 +149,16 @@ class Annotation:
         phase = self.suite.phase(self._phase)
         return phase.with_public_truth() if self.published else phase
 
+    def arrays(self, group: str) -> TruthArrays:
+        """The truth's arrays of a group.
+
+        As long as somebody holds them they are the same ones, so that each is read once.
+        """
+        arrays = self._arrays.get(group)
+        if arrays is None:
+            arrays = self._arrays[group] = TruthArrays(self._file[group], self.layouts[group])
+        return arrays
+
     def metrics(self, group: str) -> Tuple[Dict[str, Metric], Dict[str, str]]:
         """The metrics of a group with its truth taken in, ready for a submission.
 
@@ -163,8 +175,7 @@ class Annotation:
             If an array cannot be read or contradicts another.
         """
         try:
-            arrays = _Arrays(self._file[group], self.layouts[group])
-            return _ready(arrays, self.layouts[group].dataset.metrics)
+            return _ready(self.arrays(group), self.layouts[group].dataset.metrics)
         except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
             raise host_error(f"{self._path}, {group}: {error!r}") from None
 
@@ -241,10 +252,16 @@ def _shape(group: h5py.Group, array: TruthArray) -> Tuple[int, ...]:
     return tuple(shape)
 
 
-class _Arrays(Mapping[str, Any]):
+class TruthArrays(Mapping[str, Any]):
     """The arrays of one group by name, each read and checked when it is first asked for.
 
-    A contradiction between them is a ValueError.
+    They are those that some metric of the dataset declares. One that the file lacks is a KeyError,
+    a contradiction between them is a ValueError.
+
+    Attributes
+    ----------
+    group : h5py.Group
+        The group in the file, for what no metric reads.
     """
 
     def __init__(self, group: h5py.Group, layout: Layout) -> None:
@@ -307,7 +324,7 @@ class _Arrays(Mapping[str, Any]):
 
 
 def _ready(
-    arrays: _Arrays, metrics: Sequence[MetricType]
+    arrays: TruthArrays, metrics: Sequence[MetricType]
 ) -> Tuple[Dict[str, Metric], Dict[str, str]]:
     ready: Dict[str, Metric] = {}
     unfit: Dict[str, str] = {}

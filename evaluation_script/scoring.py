@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 
@@ -51,6 +51,19 @@ TRUTH_UNFIT = "it could not be computed from the ground truth; the organizers ha
 UNDEFINED = "it is undefined for these rates (constant, or too large to compute with)"
 
 
+class Observer(Protocol):
+    """Sees what the scorer sees of each group in turn, and changes nothing of it."""
+
+    def begin(self, annotation: Annotation, group: str, parts: Sequence[Part]) -> None:
+        """A group begins, of which the submission brings these parts."""
+
+    def update(self, block: Block, heldin: np.ndarray, heldout: np.ndarray) -> None:
+        """The metrics have taken a block of trials (trials, bins, neurons), values checked."""
+
+    def finish(self, metrics: Mapping[str, Metric]) -> None:
+        """The group is scored, by these metrics."""
+
+
 class GroupScorer:
     """Takes the blocks of one group in order, then gives its scores.
 
@@ -62,13 +75,23 @@ class GroupScorer:
     group : str
     parts : sequence of Part
         What the submission brings.
+    observer : Observer, optional
     """
 
-    def __init__(self, annotation: Annotation, group: str, parts: Sequence[Part]) -> None:
+    def __init__(
+        self,
+        annotation: Annotation,
+        group: str,
+        parts: Sequence[Part],
+        observer: Optional[Observer] = None,
+    ) -> None:
         self._started = time.perf_counter()
         self._annotation = annotation
         self._group = group
         self._parts = parts
+        self._observer = observer
+        if observer is not None:
+            observer.begin(annotation, group, parts)
 
     @cached_property
     def _truth(self) -> Tuple[Dict[str, Metric], Dict[str, str]]:
@@ -102,6 +125,8 @@ class GroupScorer:
         """Take the next block of trials (trials, bins, neurons), values checked."""
         for metric in self._readers(block.part):
             metric.update(block.part, block.start, heldin, heldout)
+        if self._observer is not None:
+            self._observer.update(block, heldin, heldout)
 
     def finish(self) -> GroupScores:
         """The scores; a metric that is undefined is left out with a reason."""
@@ -120,6 +145,8 @@ class GroupScorer:
                 result.left_out[key] = UNDEFINED
             if ready[key].per_trial():
                 result.per_trial[key] = ready[key].per_trial()
+        if self._observer is not None:
+            self._observer.finish(ready)
         result.seconds = time.perf_counter() - self._started
         return result
 
@@ -134,6 +161,7 @@ def score(
     for_participant: bool = False,
     limits: Optional[Limits] = None,
     progress: Optional[Progress] = None,
+    observer: Optional[Observer] = None,
 ) -> Scorecard:
     """The one scoring call: everything that scores a submission makes it.
 
@@ -151,6 +179,8 @@ def score(
         What reading the submission may cost.
     progress : callable, optional
         Called with (bytes read, bytes to read) after each block.
+    observer : Observer, optional
+        Looks on; the scores are the same.
 
     Raises
     ------
@@ -183,7 +213,7 @@ def score(
                 smallest_rate=phase.smallest_rate,
                 refuse_tiny=for_participant,
             )
-            groups = _score_groups(reader, annotation, inspection, audit, progress)
+            groups = _score_groups(reader, annotation, inspection, audit, progress, observer)
             reader_facts = {"walls": reader.walls, "peak_bytes": reader.peak_bytes}
         if audit.problems:
             raise SubmissionError(audit.problems)
@@ -219,11 +249,12 @@ def _score_groups(
     inspection: Inspection,
     audit: ValueAudit,
     progress: Optional[Progress],
+    observer: Optional[Observer],
 ) -> Dict[str, GroupScores]:
     """Stream the submission's blocks through one group's scorer after the other."""
     groups: Dict[str, GroupScores] = {}
     for group, pieces in stream(reader, inspection.plan, progress):
-        scorer = GroupScorer(annotation, group, inspection.parts[group])
+        scorer = GroupScorer(annotation, group, inspection.parts[group], observer)
         for block, values in pieces:
             if audit.passes(block, values, scorer.used):
                 scorer.update(block, *values)

@@ -105,11 +105,15 @@ class PsthMatch(Metric):
 
     def compute(self) -> float:
         """The score; NaN if a rate that is used is NaN or shifted in from outside."""
+        return float(self.by_neuron().mean())
+
+    def by_neuron(self) -> np.ndarray:
+        """R2 of each neuron (neurons,), of which the score is the mean."""
         residual = np.zeros(self._psth.shape[2])
         for condition in self._scored():
             truth, rates = self._trials(condition)
             residual += np.square(truth - rates.mean(axis=0)).sum(axis=0)
-        return float(r2_from_sums(residual, _total([self._true(c) for c in self._scored()])).mean())
+        return r2_from_sums(residual, _total([self._true(c) for c in self._scored()]))
 
     def _true(self, condition: int) -> np.ndarray:
         return self._psth[condition][~np.isnan(self._psth[condition, :, 0])]

@@ -187,6 +187,7 @@ class VelocityDecoding(Metric):
         self._rows = np.empty((0, 0))
         self._fitted = False
         self._residual = np.zeros((len(self._searches), len(self._eval_behavior), self._n_outputs))
+        self._errors = np.full((len(self._searches), *self._eval_behavior.shape), np.nan)
 
     @classmethod
     def unfit(cls, truth: Mapping[str, Any]) -> Optional[str]:
@@ -255,6 +256,14 @@ class VelocityDecoding(Metric):
         """The penalty chosen for each decode mask."""
         return [search.penalty for search in self._searches]
 
+    @property
+    def errors(self) -> np.ndarray:
+        """Behavior less what is decoded, (decoders, eval trials, bins, columns).
+
+        NaN in bins that the decoder is not scored on, and for all before the eval trials.
+        """
+        return self._errors
+
     def _update_eval(self, start: int, *rates: np.ndarray) -> None:
         if not self._fitted:
             for search in self._searches:
@@ -271,6 +280,7 @@ class VelocityDecoding(Metric):
             if not used.any():
                 continue
             error = truth - rows[:, :n_rates] @ search.weights[:-1] - search.weights[-1]
+            self._errors[index, start:stop][used] = error[used.reshape(-1)]
             squares = np.square(error).reshape(*used.shape, self._n_outputs)
             self._residual[index, start:stop] = np.where(used[..., None], squares, 0.0).sum(axis=1)
 
