@@ -41,23 +41,38 @@ def blocks_of(
     """
     blocks: List[Block] = []
     for part in parts:
-        described = [(array.name, arrays[array.name]) for array in part.arrays]
-        trials = int(described[0][1]["shape"][0])
-        step = _trials_per_read([facts for _, facts in described])
-        for start in range(0, trials, step):
-            stop = min(start + step, trials)
-            read = tuple(
-                TrialRange(
-                    f"{group}/{name}",
-                    start,
-                    stop,
-                    (facts["shape"][1], facts["shape"][2]),
-                    np.dtype(facts["dtype"]),
-                )
-                for name, facts in described
-            )
-            blocks.append(Block(group, part, start, stop, read))
+        described = {array.name: arrays[array.name] for array in part.arrays}
+        for read in trial_ranges(group, described):
+            blocks.append(Block(group, part, read[0].start, read[0].stop, read))
     return blocks
+
+
+def trial_ranges(
+    group: str, arrays: Mapping[str, Mapping[str, Any]]
+) -> List[Tuple[TrialRange, ...]]:
+    """Reads of all trials of some arrays of a group, which are read together.
+
+    Parameters
+    ----------
+    group : str
+    arrays : mapping of str to mapping
+        The reader's facts about each array; all have as many trials.
+    """
+    trials = int(next(iter(arrays.values()))["shape"][0])
+    step = _trials_per_read(list(arrays.values()))
+    return [
+        tuple(
+            TrialRange(
+                f"{group}/{name}",
+                start,
+                min(start + step, trials),
+                (facts["shape"][1], facts["shape"][2]),
+                np.dtype(facts["dtype"]),
+            )
+            for name, facts in arrays.items()
+        )
+        for start in range(0, trials, step)
+    ]
 
 
 def _trials_per_read(arrays: Sequence[Mapping[str, Any]]) -> int:

@@ -244,22 +244,43 @@ class _GroupInspector:
     def _array_problem(self, array: RateArray) -> Optional[str]:
         """The first thing wrong with an array, each check resting on those before it."""
         facts = self.arrays[array.name]
-        if not _is_real(facts, "dataset"):
-            return f"found {_kind(facts)}, expected an array"
-        if facts["layout"] == "virtual":
-            return "found a virtual dataset, expected the numbers themselves"
-        if facts["external"] or facts["layout"] == "unknown":
-            return "found external storage, expected the numbers themselves"
-        if facts["dtype"] is None:
-            return f"found {facts['type_class']} elements, expected real numbers"
-        dtype = np.dtype(facts["dtype"])
-        if dtype.kind not in "fiu" or dtype.itemsize > 8:
-            return f"dtype {dtype.name}, expected real numbers of at most 64 bits"
         return (
-            _shape_problem(facts["shape"], self.layout, array)
-            or _filter_problem(facts["filters"])
-            or _chunk_problem(facts["chunks"], facts["shape"], dtype)
+            _element_problem(facts)
+            or _shape_problem(facts["shape"], self.layout, array)
+            or _chunk_or_filter_problem(facts)
         )
+
+
+def storage_problem(facts: Mapping[str, Any]) -> Optional[str]:
+    """Why an array cannot be read block by block, whatever its shape; None if it can.
+
+    Parameters
+    ----------
+    facts : mapping
+        The reader's.
+    """
+    return _element_problem(facts) or _chunk_or_filter_problem(facts)
+
+
+def _element_problem(facts: Mapping[str, Any]) -> Optional[str]:
+    if not _is_real(facts, "dataset"):
+        return f"found {_kind(facts)}, expected an array"
+    if facts["layout"] == "virtual":
+        return "found a virtual dataset, expected the numbers themselves"
+    if facts["external"] or facts["layout"] == "unknown":
+        return "found external storage, expected the numbers themselves"
+    if facts["dtype"] is None:
+        return f"found {facts['type_class']} elements, expected real numbers"
+    dtype = np.dtype(facts["dtype"])
+    if dtype.kind not in "fiu" or dtype.itemsize > 8:
+        return f"dtype {dtype.name}, expected real numbers of at most 64 bits"
+    return None
+
+
+def _chunk_or_filter_problem(facts: Mapping[str, Any]) -> Optional[str]:
+    return _filter_problem(facts["filters"]) or _chunk_problem(
+        facts["chunks"], facts["shape"], np.dtype(facts["dtype"])
+    )
 
 
 def _shape_problem(

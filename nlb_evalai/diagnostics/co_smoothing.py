@@ -1,0 +1,193 @@
+"""co-bps taken apart: which neurons, conditions and trials the bits come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, List, Optional
+
+import numpy as np
+
+from evaluation_script.arrays import SPIKES, Part
+from evaluation_script.metrics.jackknife import jackknife_error
+from evaluation_script.metrics.likelihood import ZERO_RATE
+from nlb_evalai.diagnostics.base import Case, Diagnostic, NotHadError, Plain, Seen
+from nlb_evalai.diagnostics.repeats import Repeats
+
+
+@dataclass(frozen=True)
+class Shares(Plain):
+    """co-bps by neuron, condition or trial; arrays have one entry for each.
+
+    Attributes
+    ----------
+    spikes : ndarray
+        Scored held-out spikes.
+    bits_per_spike : ndarray
+        Bits per spike over the mean rates, b; NaN where there is no spike.
+    standard_error : ndarray
+        Of ``bits_per_spike``; NaN where it has none.
+    contribution : ndarray
+        What it adds to co-bps, in bits per spike of all spikes: ``spikes / all spikes * b`` where
+        there are spikes. The contributions sum up to co-bps.
+    """
+
+    spikes: np.ndarray
+    bits_per_spike: np.ndarray
+    standard_error: np.ndarray
+    contribution: np.ndarray
+
+
+@dataclass(frozen=True)
+class CoSmoothingShares(Plain):
+    """co-bps taken apart.
+
+    Attributes
+    ----------
+    neurons, trials : Shares
+    conditions : Shares or None
+        Of trials that belong to none, there is a last entry more, if there are any. None where the
+        truth knows no conditions.
+    silent_neurons : list of int
+        Held-out neurons without a scored spike: what is predicted of them only costs.
+    """
+
+    neurons: Shares
+    conditions: Optional[Shares]
+    trials: Shares
+    silent_neurons: List[int]
+
+
+class Likelihoods:
+    """Log-likelihoods of every eval trial and held-out neuron, beside those of the mean rates.
+
+    Attributes
+    ----------
+    model : ndarray (trials, neurons)
+        ``sum(n log r - r)`` of a submission, in nats.
+    spikes, bins : ndarray (trials, neurons)
+        Scored spikes and bins.
+    """
+
+    def __init__(self, model: np.ndarray, spikes: np.ndarray, bins: np.ndarray) -> None:
+        self.model = model
+        self.spikes = spikes
+        self.bins = bins
+        self.n_spikes = float(spikes.sum())
+
+    def mean_rates(self) -> np.ndarray:
+        """The mean-rate model: spikes per bin (neurons,)."""
+        return np.asarray(self.spikes.sum(axis=0) / np.maximum(self.bins.sum(axis=0), 1))
+
+    def gains(self) -> np.ndarray:
+        """Log-likelihood over that of the mean rates, in nats (trials, neurons).
+
+        The sum over all, divided by all spikes and ln 2, is co-bps.
+        """
+        mean = self.mean_rates()
+        log_mean = np.log(np.where(mean > 0, mean, 1.0))
+        return np.asarray(self.model - (self.spikes * log_mean - self.bins * mean))
+
+    def by_neuron(self) -> Shares:
+        """Neurons; with error bars by deleting a trial, each time with the mean rates of the rest.
+        """
+        spikes, bins = self.spikes.sum(axis=0), self.bins.sum(axis=0)
+        left, left_bins = spikes - self.spikes, bins - self.bins
+        with np.errstate(divide="ignore", invalid="ignore"):
+            baseline = left * np.log(left / left_bins) - left
+            left_out = (self.model.sum(axis=0) - self.model - baseline) / left / np.log(2)
+        errors = [jackknife_error(column) for column in left_out.T]
+        return self._shares(self.gains().sum(axis=0), spikes, errors)
+
+    def by_group(self, groups: List[np.ndarray]) -> Shares:
+        """Groups of trials; with error bars by deleting a trial of the group, mean rates fixed."""
+        gains, spikes = self.gains().sum(axis=1), self.spikes.sum(axis=1)
+        errors = []
+        for trials in groups:
+            gain, count = gains[trials], spikes[trials]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                left_out = (gain.sum() - gain) / (count.sum() - count) / np.log(2)
+            errors.append(jackknife_error(left_out))
+        return self._shares(
+            np.array([gains[trials].sum() for trials in groups]),
+            np.array([spikes[trials].sum() for trials in groups]),
+            errors,
+        )
+
+    def by_trial(self, squares: np.ndarray) -> Shares:
+        """Trials; with the error bars of Poisson spikes, whose ``sum(n log(r / mean)**2)`` it gets.
+        """
+        spikes = self.spikes.sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            errors = np.sqrt(squares) / spikes / np.log(2)
+        return self._shares(self.gains().sum(axis=1), spikes, errors)
+
+    def _shares(self, gains: np.ndarray, spikes: np.ndarray, errors: Any) -> Shares:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bits = np.where(spikes > 0, gains / spikes / np.log(2), np.nan)
+        errors = np.where(np.isfinite(bits), np.array(errors, float), np.nan)
+        return Shares(spikes, bits, errors, gains / self.n_spikes / np.log(2))
+
+
+class CoSmoothingDiagnostic(Diagnostic):
+    """Gathers the log-likelihood of every trial and neuron."""
+
+    def __init__(self, case: Case) -> None:
+        self._truth: np.ndarray = case.truth[SPIKES.name]
+        self._scored = ~np.isnan(self._truth)
+        self._all_scored = bool(self._scored.all())
+        shape = (self._truth.shape[0], self._truth.shape[2])
+        spikes = np.nansum(self._truth, axis=1, dtype=float)
+        if not spikes.sum() > 0:
+            raise NotHadError("there is no held-out spike")
+        self.likelihoods = Likelihoods(
+            np.zeros(shape), spikes, self._scored.sum(axis=1, dtype=float)
+        )
+        mean = self.likelihoods.mean_rates()
+        self._log_mean = np.log(np.where(mean > 0, mean, 1.0))
+        self._squares = np.zeros(shape[0])
+        self._conditions: Optional[List[np.ndarray]] = None
+        try:
+            self._conditions = Repeats(case.truth).conditions
+        except NotHadError:
+            pass
+
+    def update(self, part: Part, start: int, heldin: np.ndarray, heldout: np.ndarray) -> None:
+        n_trials, n_bins, n_neurons = heldout.shape
+        stop = start + n_trials
+        spikes = self._truth[start:stop]
+        if not self._all_scored:
+            scored = self._scored[start:stop]
+            heldout, spikes = np.where(scored, heldout, 0.0), np.where(scored, spikes, 0.0)
+        where = np.flatnonzero(spikes)
+        trial, neuron = where // (n_bins * n_neurons), where % n_neurons
+        counts = spikes.reshape(-1)[where].astype(float)
+        rates = heldout.reshape(-1)[where].astype(float)
+        log_rates = np.log(np.where(rates == 0, ZERO_RATE, rates))
+        size = n_trials * n_neurons
+        gained = np.bincount(trial * n_neurons + neuron, counts * log_rates, size)
+        predicted = heldout.sum(axis=1, dtype=float)
+        if not heldout.min(initial=1.0) > 0:
+            zeros = (heldout == 0) & self._scored[start:stop]
+            predicted += ZERO_RATE * zeros.sum(axis=1)
+        self.likelihoods.model[start:stop] = gained.reshape(n_trials, n_neurons) - predicted
+        self._squares[start:stop] = np.bincount(
+            trial, counts * np.square(log_rates - self._log_mean[neuron]), n_trials
+        )
+
+    def result(self, seen: Seen) -> CoSmoothingShares:
+        neurons = self.likelihoods.by_neuron()
+        return CoSmoothingShares(
+            neurons,
+            self.likelihoods.by_group(self._groups()) if self._conditions is not None else None,
+            self.likelihoods.by_trial(self._squares),
+            np.flatnonzero(neurons.spikes == 0).tolist(),
+        )
+
+    def _groups(self) -> List[np.ndarray]:
+        """The conditions, and behind them the trials that belong to none."""
+        assert self._conditions is not None
+        outside = np.ones(len(self._truth), bool)
+        for trials in self._conditions:
+            outside[trials] = False
+        rest = np.flatnonzero(outside)
+        return [*self._conditions, *([rest] if rest.size else [])]
