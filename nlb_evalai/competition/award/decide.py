@@ -12,19 +12,20 @@ from evaluation_script.text import plural, printable
 from nlb_evalai.competition.award.decisions import JudgesScores, Override
 from nlb_evalai.competition.award.export import Entry
 from nlb_evalai.competition.award.ranking import (
-    Lead,
     average_ranks,
     competition_ranks,
     dominators,
     judged,
-    paired_lead,
     shares,
 )
 from nlb_evalai.competition.award.rulebook import Judging, RankPrize, Rulebook
 from nlb_evalai.competition.award.standing import Standing, match, standings
 from nlb_evalai.competition.store import Store, StoredSubmission
+from nlb_evalai.paired import Difference, paired_likelihoods
 
 AWARD_SCHEMA = "nlb-evalai/award/1"
+#: standard errors; two-sided 95 %
+_TELL_APART_Z = 1.96
 Row = Dict[str, Any]
 
 
@@ -180,11 +181,12 @@ def _ranking(
     for row, one, following in zip(rows, chosen, chosen[1:]):
         lead = _lead(store, rules, one, following, dataset)
         if lead is not None:
+            error = lead.standard_error
             row["lead"] = {
                 "over": following.entry.team,
                 "difference": lead.difference,
-                "standard_error": lead.standard_error,
-                "clear": lead.is_clear,
+                "standard_error": error,
+                "clear": error is not None and abs(lead.difference) > _TELL_APART_Z * error,
             }
     return rows
 
@@ -195,7 +197,7 @@ def _is_better(value: float, than: float, rules: Rulebook) -> bool:
 
 def _lead(
     store: Store, rules: Rulebook, first: Standing, second: Standing, dataset: str
-) -> Optional[Lead]:
+) -> Optional[Difference]:
     a, b = first.stored, second.stored
     if rules.metric is not rules.suite.ranked_by or a is None or b is None:
         return None  # the store has the terms of that metric alone
@@ -204,7 +206,7 @@ def _lead(
     trials = [store.trials(one.row_id, dataset, rules.bin_width_ms) for one in (a, b)]
     if trials[0] is None or trials[1] is None:
         return None
-    return paired_lead(trials[0][0], trials[1][0], trials[0][1])
+    return paired_likelihoods(trials[0][0], trials[1][0], trials[0][1])
 
 
 # ---- prizes -----------------------------------------------------------------------------------

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from evaluation_script.metrics.jackknife import jackknife_error
-
 #: decimals of a judges' mean that count: beyond them is rounding, not opinion
 _JUDGED_DECIMALS = 12
-#: two-sided 95 %
-TELL_APART_Z = 1.96
 
 
 def competition_ranks(values: Mapping[str, float], highest_first: bool = True) -> Dict[str, int]:
@@ -56,48 +51,6 @@ def shares(ranks: Mapping[str, int], prizes: Sequence[float]) -> Dict[str, Fract
             amount = sum((Fraction(usd) for usd in held), Fraction(0)) / len(tied)
             won.update(dict.fromkeys(tied, amount))
     return won
-
-
-@dataclass(frozen=True)
-class Lead:
-    """The difference of two scores on the same trials, with its paired jackknife error."""
-
-    difference: float
-    standard_error: Optional[float]
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether the two can be told apart at the 95 % level."""
-        if self.standard_error is None:
-            return False
-        return abs(self.difference) > TELL_APART_Z * self.standard_error
-
-
-def paired_lead(first: np.ndarray, second: np.ndarray, spikes: np.ndarray) -> Lead:
-    """Is the lead of one submission over another real?
-
-    Both are scored in bits per spike over the same mean-rate model, so it drops out: the difference
-    is that of their log-likelihoods over all spikes and ln 2, with every trial left out in turn.
-
-    Parameters
-    ----------
-    first, second : ndarray (trials,)
-        Log-likelihood of each trial in nats.
-    spikes : ndarray (trials,)
-        Scored spikes of each trial.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-    """
-    if not first.shape == second.shape == spikes.shape:
-        raise ValueError(f"shapes differ: {first.shape}, {second.shape}, {spikes.shape}")
-    gain = first - second
-    left = spikes.sum() - spikes
-    with np.errstate(divide="ignore", invalid="ignore"):
-        without = (gain.sum() - gain) / left / np.log(2)
-    return Lead(float(gain.sum() / spikes.sum() / np.log(2)), jackknife_error(without))
 
 
 def judged(scores: Mapping[Tuple[str, str, str], float]) -> Dict[str, Dict[str, float]]:
