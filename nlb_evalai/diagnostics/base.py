@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, ClassVar, Dict, Mapping, Optional, Sequence, Tuple, Type, TypeVar
+from typing import Any, ClassVar, Dict, Mapping, Optional, Tuple, Type, TypeVar
 
 import numpy as np
 
@@ -22,10 +22,18 @@ class NotHadError(Exception):
 
 @dataclass(frozen=True)
 class Inputs:
-    """Model inputs of a group, in spikes per bin (trials, bins, neurons); None where missing."""
+    """The held-in spikes of a group's eval trials, from model inputs.
 
-    train_heldout: Optional[np.ndarray] = None
+    Attributes
+    ----------
+    eval_heldin : ndarray (trials, bins, held-in neurons), optional
+        Counts; NaN where nothing was recorded.
+    why : str
+        Why they are not there.
+    """
+
     eval_heldin: Optional[np.ndarray] = None
+    why: str = "it needs model inputs (--inputs)"
 
 
 @dataclass
@@ -128,8 +136,3 @@ class Plain:
         """The result as plain JSON values; what is undefined is None."""
         return dict(plain(self))
 
-
-def mean_and_error(values: Sequence[float]) -> Tuple[float, Optional[float]]:
-    """Mean and standard deviation of a few repeated draws; no deviation of a single one."""
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return float(np.mean(values)), spread

@@ -110,7 +110,7 @@ class PsthCeiling(Plain):
 class Ceilings(Plain):
     """The ceilings of a group; ``psth`` has an entry more where all neurons can be had.
 
-    ``left_out`` says why a ceiling is missing, by name (``psth``, ``psth of all neurons``).
+    ``left_out`` says which is missing, and why.
     """
 
     co_bps: CoBpsCeiling
@@ -156,17 +156,17 @@ class CeilingsDiagnostic(Diagnostic):
         self, heldout: SmoothedTrials, metric: Optional[PsthMatch]
     ) -> "tuple[List[PsthCeiling], List[str]]":
         if metric is None:
-            return [], ["psth: psth R2 is not scored here"]
+            return [], ["psth R2: it is not scored here"]
         scores = metric.by_neuron()
         n_heldout = heldout.sums.shape[2]
         found = [self._psth_ceiling("held-out", heldout, scores[len(scores) - n_heldout :])]
         heldin = self._case.inputs.eval_heldin
         expected = (*heldout.sums.shape[:2], len(scores) - n_heldout)
         if heldin is None:
-            return found, ["psth of all neurons: needs the held-in spikes of --inputs"]
+            return found, [f"psth R2 of all neurons: {self._case.inputs.why}"]
         if heldin.shape != expected:
             return found, [
-                f"psth of all neurons: eval_spikes_heldin of the inputs has shape {heldin.shape}, "
+                f"psth R2 of all neurons: eval_spikes_heldin of the inputs has shape {heldin.shape}, "
                 f"expected {expected}"
             ]
         both = self._smoothed(self._repeats.aligned(heldin))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Sequence, Set, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, Mapping, Sequence, Set, Tuple, Union
 
 import numpy as np
 
@@ -52,8 +52,15 @@ def few_shot_of_file(
     SubmissionError, LimitError
         If the file cannot be read any more.
     """
+    from threadpoolctl import threadpool_limits
+
     found: Dict[str, Union[FewShot, str]] = {}
-    with Upload(submission) as upload, ReaderProcess(upload.descriptor) as reader:
+    # the regressions are small: more threads would only wait for each other
+    with (
+        threadpool_limits(1),
+        Upload(submission) as upload,
+        ReaderProcess(upload.descriptor) as reader,
+    ):
         described = reader.describe(dict.fromkeys(groups, (*LATENTS, *LOG_RATES)))["groups"]
         for group in groups:
             tick(group)
@@ -111,7 +118,7 @@ def _check(
         problem = storage_problem(arrays[name])
         if problem:
             raise NotHadError(f"{name}: {problem}")
-        shape = tuple(arrays[name]["shape"])
+        shape = tuple(arrays[name]["shape"] or ())
         if len(shape) != 3 or shape[:2] != (trials, bins):
             raise NotHadError(f"{name}: found shape {shape}, expected ({trials}, {bins}, any)")
         widths.add(shape[2])
@@ -124,7 +131,7 @@ def _check(
 
 def _trials(
     reader: ReaderProcess, group: str, name: str, arrays: Facts, wanted: Set[int]
-) -> "Any":
+) -> Iterator[Tuple[int, np.ndarray]]:
     """The wanted trials of an array: number and values (bins, dimensions), copied."""
     reads = trial_ranges(group, {name: arrays[name]})
     for read, (values,) in zip(reads, reader.blocks(reads)):
