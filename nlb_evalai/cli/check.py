@@ -100,9 +100,14 @@ def _table(report: CheckReport) -> Table:
     table.add_column("group")
     table.add_column("scores")
     table.add_column("left out")
+    table.add_column("consistency", justify="right")
     for group, keys in report.would_score.items():
         reasons = report.left_out.get(group, {})
+        consistency = report.consistency[group]
         table.add_row(
-            group, ", ".join(keys), "; ".join(f"{key}: {why}" for key, why in reasons.items())
+            group,
+            ", ".join(keys),
+            "; ".join(f"{key}: {why}" for key, why in reasons.items()),
+            "–" if isinstance(consistency, str) else f"{consistency.shared:.3f}",
         )
     return table

@@ -15,12 +15,16 @@ from evaluation_script.scorecard import Scorecard
 from evaluation_script.suites import DEFAULT_SUITE, Suite
 from evaluation_script.text import printable
 from nlb_evalai.cli._console import WIDTH_OF_PIPES, plain_console
+from nlb_evalai.cli._diagnostics import assumptions, told
 from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import print_json
+from nlb_evalai.diagnostics.base import plain
+from nlb_evalai.diagnostics.evaluation import Evaluation
+from nlb_evalai.diagnostics.evaluation import evaluate as evaluate_in_python
 from nlb_evalai.errors import ToolError
-from nlb_evalai.submission.evaluate import as_json, evaluate_submission, write_receipt
+from nlb_evalai.submission.evaluate import as_json, write_receipt
 from nlb_evalai.truth.known import obtain, published_truth
-from nlb_evalai.truth.phase import phase_of_truth, suite_of_truth
+from nlb_evalai.truth.phase import suite_of_truth
 
 
 @click.command()
@@ -43,7 +47,22 @@ from nlb_evalai.truth.phase import phase_of_truth, suite_of_truth
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the receipt here: hashes, versions, and every number at full precision.",
 )
-@click.option("--json", "json_wanted", is_flag=True, help="Print receipt and notes as JSON.")
+@click.option(
+    "--diagnostics",
+    is_flag=True,
+    help="Say why it scores what it scores: by neuron, against ceilings, and more.",
+)
+@click.option(
+    "--inputs",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Model inputs, as `inputs build` writes them: few-shot co-smoothing needs them.",
+)
+@click.option(
+    "--json",
+    "json_wanted",
+    is_flag=True,
+    help="Print receipt and notes, and diagnostics if wanted, as JSON.",
+)
 def evaluate(
     submission: Path,
     annotations: Optional[Path],
@@ -51,35 +70,57 @@ def evaluate(
     phase: Optional[str],
     suite: Optional[Suite],
     receipt_out: Optional[Path],
+    diagnostics: bool,
+    inputs: Optional[Path],
     json_wanted: bool,
 ) -> None:
     """Score SUBMISSION here, with the scorer that runs on EvalAI.
 
     Scores are at full precision; the table shows them with their error bars. The command exits
-    with 1 if the submission would be rejected.
+    with 1 if the submission would be rejected. Diagnostics do not change a score.
     """
+    if inputs is not None and not diagnostics:
+        raise click.UsageError("--inputs is for --diagnostics: name both")
     if (annotations is None) == (truth is None):
         raise click.UsageError("name the truth: either --annotations FILE or --truth published")
     if annotations is None:
         suite = suite or DEFAULT_SUITE
         annotations, phase = _published(suite, phase)
     suite = suite_of_truth(annotations, suite)
-    codename = phase_of_truth(annotations, suite, phase)
     with scoring_bar(json_wanted) as bar:
-        task = bar.add_task("", total=None)
-        card = evaluate_submission(
+        task = bar.add_task("scoring", total=None)
+        found = evaluate_in_python(
             submission,
             annotations,
-            codename,
-            suite,
+            phase=phase,
+            suite=suite,
+            diagnostics=diagnostics,
+            inputs=inputs,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            tick=lambda group: bar.update(task, description=f"few-shot: {group}"),
         )
     if receipt_out is not None:
-        write_receipt(card, receipt_out)
+        write_receipt(found.card, receipt_out)
     if json_wanted:
-        print_json(as_json(card))
+        of_groups = {name: plain(group.diagnostics) for name, group in found.groups.items()}
+        print_json({**as_json(found.card), **({"diagnostics": of_groups} if diagnostics else {})})
     else:
-        _show(card, suite, submission)
+        _show(found.card, suite, submission)
+        _show_diagnostics(found)
+
+
+def _show_diagnostics(found: Evaluation) -> None:
+    console = plain_console(width_of_pipes=WIDTH_OF_PIPES)
+    for name, group in found.groups.items():
+        if group.diagnostics is not None:
+            console.print(Text(f"\n{name}", "bold"))
+            for word, line in told(group.diagnostics):
+                console.print(
+                    Text.assemble((f"  {word:<12}", "dim"), printable(line)), soft_wrap=True
+                )
+    every = [one.diagnostics for one in found.groups.values() if one.diagnostics]
+    for line in assumptions(every):
+        console.print(f"note: {line}", soft_wrap=True)
 
 
 def _published(suite: Suite, phase: Optional[str]) -> Tuple[Path, str]:
@@ -98,7 +139,7 @@ def _published(suite: Suite, phase: Optional[str]) -> Tuple[Path, str]:
 def scoring_bar(silent: bool) -> Progress:
     """A progress bar on standard error, where that is a terminal."""
     return Progress(
-        "scoring",
+        "{task.description}",
         BarColumn(),
         DownloadColumn(),
         TimeRemainingColumn(),

@@ -12,7 +12,6 @@ from evaluation_script.arrays import EVAL, Part
 from evaluation_script.metrics import Metric
 from evaluation_script.submission.layout import Layout
 
-
 M = TypeVar("M", bound=Metric)
 
 
@@ -135,4 +134,3 @@ class Plain:
     def to_dict(self) -> Dict[str, Any]:
         """The result as plain JSON values; what is undefined is None."""
         return dict(plain(self))
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Tuple
 
 import numpy as np
 
@@ -147,7 +147,7 @@ def best_line(
     if not np.square(centered).max(initial=0.0) > 1e-10:
         return None
 
-    def moments(slope: float) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
+    def moments(slope: float) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         exponents = np.where(counts > 0, slope * centered, -np.inf)
         top = exponents.max(axis=1, keepdims=True)
         weights = counts * np.exp(exponents - top)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import numpy as np
 
@@ -154,7 +154,7 @@ class CeilingsDiagnostic(Diagnostic):
 
     def _psth_ceilings(
         self, heldout: SmoothedTrials, metric: Optional[PsthMatch]
-    ) -> "tuple[List[PsthCeiling], List[str]]":
+    ) -> Tuple[List[PsthCeiling], List[str]]:
         if metric is None:
             return [], ["psth R2: it is not scored here"]
         scores = metric.by_neuron()
@@ -166,8 +166,8 @@ class CeilingsDiagnostic(Diagnostic):
             return found, [f"psth R2 of all neurons: {self._case.inputs.why}"]
         if heldin.shape != expected:
             return found, [
-                f"psth R2 of all neurons: eval_spikes_heldin of the inputs has shape {heldin.shape}, "
-                f"expected {expected}"
+                "psth R2 of all neurons: eval_spikes_heldin of the inputs has shape "
+                f"{heldin.shape}, expected {expected}"
             ]
         both = self._smoothed(self._repeats.aligned(heldin))
         both.sums = np.concatenate([both.sums, heldout.sums], axis=2)
@@ -204,7 +204,7 @@ class CeilingsDiagnostic(Diagnostic):
             counted,
         )
 
-    def _trials_of_psths(self) -> "tuple[np.ndarray, str]":
+    def _trials_of_psths(self) -> Tuple[np.ndarray, str]:
         """How many trials each condition's PSTH averages over, and which these are."""
         totals = np.array([float(len(trials)) for trials in self._repeats.conditions])
         try:
@@ -299,7 +299,7 @@ def split_half_correlations(
     rng = np.random.default_rng(0)
     found = []
     for _ in range(N_SPLITS):
-        halves: "tuple[List[np.ndarray], List[np.ndarray]]" = ([], [])
+        halves: Tuple[List[np.ndarray], List[np.ndarray]] = ([], [])
         for condition in repeats.repeated:
             members = rng.permutation(repeats.conditions[condition])
             middle = len(members) // 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, List, Optional
 
@@ -88,8 +89,7 @@ class Likelihoods:
         return np.asarray(self.model - (self.spikes * log_mean - self.bins * mean))
 
     def by_neuron(self) -> Shares:
-        """Neurons; with error bars by deleting a trial, each time with the mean rates of the rest.
-        """
+        """Neurons; the error bar deletes a trial, each time with the mean rates of the rest."""
         spikes, bins = self.spikes.sum(axis=0), self.bins.sum(axis=0)
         left, left_bins = spikes - self.spikes, bins - self.bins
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -99,7 +99,7 @@ class Likelihoods:
         return self._shares(self.gains().sum(axis=0), spikes, errors)
 
     def by_group(self, groups: List[np.ndarray]) -> Shares:
-        """Groups of trials; with error bars by deleting a trial of the group, mean rates fixed."""
+        """Groups of trials; the error bar deletes a trial of the group, mean rates fixed."""
         gains, spikes = self.gains().sum(axis=1), self.spikes.sum(axis=1)
         errors = []
         for trials in groups:
@@ -114,7 +114,12 @@ class Likelihoods:
         )
 
     def by_trial(self, squares: np.ndarray) -> Shares:
-        """Trials; with the error bars of Poisson spikes, whose ``sum(n log(r / mean)**2)`` it gets.
+        """Trials; the error bar is that of Poisson spikes.
+
+        Parameters
+        ----------
+        squares : ndarray (trials,)
+            ``sum(n log(r / mean)**2)``, which estimates the variance of a trial's gain.
         """
         spikes = self.spikes.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -146,10 +151,8 @@ class CoSmoothingDiagnostic(Diagnostic):
         self._log_mean = np.log(np.where(mean > 0, mean, 1.0))
         self._squares = np.zeros(shape[0])
         self._conditions: Optional[List[np.ndarray]] = None
-        try:
+        with suppress(NotHadError):
             self._conditions = Repeats(case.truth).conditions
-        except NotHadError:
-            pass
 
     def update(self, part: Part, start: int, heldin: np.ndarray, heldout: np.ndarray) -> None:
         n_trials, n_bins, n_neurons = heldout.shape

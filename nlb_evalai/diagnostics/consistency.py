@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional
+from typing import List, Optional, Union
 
 import numpy as np
 
@@ -69,6 +69,13 @@ class ConsistencyWatch:
                 half = half[np.isfinite(half).all(axis=1)]
             self._moments[parity] += half.T @ half
 
+    def told(self) -> Union[Consistency, str]:
+        """What was found, or why it cannot be told."""
+        try:
+            return self.result()
+        except NotHadError as error:
+            return str(error)
+
     def result(self) -> Consistency:
         """What was found.
 
@@ -88,8 +95,8 @@ class ConsistencyWatch:
         total = sum(_variance(one, self._n_heldout) for one in self._moments)
         if not total / n_rows.sum() > _CONSTANT:
             raise NotHadError("the held-in rates do not vary")
-        residual = _residual(*self._moments, self._n_heldout)
-        residual += _residual(*self._moments[::-1], self._n_heldout)
+        even, odd = self._moments
+        residual = _residual(even, odd, self._n_heldout) + _residual(odd, even, self._n_heldout)
         return Consistency(float(1 - residual / total), int(n_rows.sum()))
 
 

@@ -168,9 +168,7 @@ def evaluate(
 
 
 def _group(scores: GroupScores, diagnostics: Optional[GroupDiagnostics]) -> GroupEvaluation:
-    found = {
-        key: MetricScore(one.value, one.standard_error) for key, one in scores.scores.items()
-    }
+    found = {key: MetricScore(one.value, one.standard_error) for key, one in scores.scores.items()}
     return GroupEvaluation(
         scores.dataset, scores.bin_width_ms, found, dict(scores.left_out), diagnostics
     )

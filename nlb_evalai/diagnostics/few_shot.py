@@ -7,7 +7,7 @@ trials to be read (Dabholkar & Barak 2025, PLOS Comput Biol 21(12) e1013789, arX
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping
 
 import numpy as np
 

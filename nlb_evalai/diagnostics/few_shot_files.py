@@ -107,9 +107,7 @@ def _of_group(
     )
 
 
-def _check(
-    names: Tuple[str, str], arrays: Facts, *expected: Tuple[int, int]
-) -> None:
+def _check(names: Tuple[str, str], arrays: Facts, *expected: Tuple[int, int]) -> None:
     """Refuse arrays that are not there, not stored plainly, or not of these trials and bins."""
     widths = set()
     for name, (trials, bins) in zip(names, expected):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 import numpy as np
 
 from evaluation_script.annotation import Annotation
-from evaluation_script.arrays import Axis
+from evaluation_script.arrays import EVAL, Axis
 from evaluation_script.errors import LimitError, SubmissionError
 from evaluation_script.leaderboard import board_notes
 from evaluation_script.reader.process import ReaderProcess
@@ -23,6 +23,8 @@ from evaluation_script.submission.structure import Inspection, inspect
 from evaluation_script.submission.upload import Upload
 from evaluation_script.suites import DEFAULT_SUITE, Phase, Suite
 from nlb_evalai.challenge.head import head_of
+from nlb_evalai.diagnostics.base import plain
+from nlb_evalai.diagnostics.consistency import Consistency, ConsistencyWatch
 from nlb_evalai.submission.causes import file_findings, structure_findings
 from nlb_evalai.submission.finding import Finding, told
 from nlb_evalai.submission.values import ValueWatch
@@ -33,8 +35,9 @@ class CheckReport:
     """What the server would say of a submission's form, and why.
 
     ``problems`` and ``notes`` are the server's own words; ``causes`` are likely explanations, which
-    refuse nothing by themselves. ``would_score`` and ``left_out`` give metrics by group; both are
-    empty if it is rejected.
+    refuse nothing by themselves. ``would_score`` and ``left_out`` give metrics by group,
+    ``consistency`` whether held-in and held-out rates tell one story, or why that cannot be said;
+    all are empty if it is rejected.
     """
 
     submission: str
@@ -45,6 +48,7 @@ class CheckReport:
     notes: List[str] = field(default_factory=list)
     would_score: Dict[str, List[str]] = field(default_factory=dict)
     left_out: Dict[str, Dict[str, str]] = field(default_factory=dict)
+    consistency: Dict[str, Union[Consistency, str]] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:
@@ -67,6 +71,7 @@ class CheckReport:
             "notes": self.notes,
             "would_score": self.would_score,
             "left_out": self.left_out,
+            "consistency": plain(self.consistency),
         }
 
 
@@ -160,18 +165,23 @@ class _Check:
             refuse_tiny=True,
         )
         watch = ValueWatch(inspection.layouts, inspection.not_negative)
+        consistency: Dict[str, ConsistencyWatch] = {}
         for group, pieces in stream(reader, inspection.plan, progress):
             used = _nowhere
             if self.truth is not None:
                 used = GroupScorer(self.truth, group, inspection.parts[group]).used
+            consistency[group] = ConsistencyWatch(inspection.layouts[group].bin_width_ms)
             for block, values in pieces:
-                audit.passes(block, values, used)
+                fine = audit.passes(block, values, used)
                 watch.passes(block, values)
+                if fine and block.part is EVAL:
+                    consistency[group].update(block.start, *values)
         report.causes = watch.findings()
         report.problems = audit.problems
         report.notes = inspection.notes + audit.notes + self._own_notes(inspection, audit.notes)
         if report.accepted:
             self._say_what_is_scored(inspection)
+            report.consistency = {group: one.told() for group, one in consistency.items()}
 
     def _own_notes(self, inspection: Inspection, said: List[str]) -> List[str]:
         """What only a check without the truth, or before the upload, has to say."""

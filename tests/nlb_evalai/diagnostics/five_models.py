@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, Tuple
 
 import h5py
 import numpy as np
@@ -50,9 +50,7 @@ def small_suite(n_train: int, n_eval: int) -> Suite:
         maze,
         session=replace(maze.session, psth=psth),
         published=Published(N_HELDIN, N_HELDOUT, {PHASE: n_train}, {PHASE: n_eval}),
-        simulation=replace(
-            maze.simulation, full={"train": n_train, "val": n_eval, "test": n_eval}
-        ),
+        simulation=replace(maze.simulation, full={"train": n_train, "val": n_eval, "test": n_eval}),
     )
     return replace(
         DEFAULT_SUITE,
@@ -156,7 +154,7 @@ def write_submission(path: Path, model: Model) -> None:
 
 def write_files(
     folder: Path, n_train: int = 120, n_eval: int = 160, seed: int = 3
-) -> "Tuple[Files, Simulated]":
+) -> Tuple[Files, Simulated]:
     """Simulate a session and write the truth, the model inputs and the five submissions."""
     suite = small_suite(n_train, n_eval)
     simulated = Simulated(suite, seed)
