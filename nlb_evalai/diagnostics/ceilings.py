@@ -253,8 +253,7 @@ def co_bps_ceiling(
             per_spike = counts[where] * np.log(np.maximum(rates[where], 1e-9))
             gains[row, members] = np.bincount(where[0], per_spike, len(members))
             gains[row, members] -= np.where(scored, rates, 0.0).sum(axis=(1, 2), dtype=float)
-    log_mean = np.log(np.where(mean > 0, mean, 1.0))
-    gains -= likelihoods.spikes @ log_mean - likelihoods.bins @ mean
+    gains -= likelihoods.spikes @ np.log(mean) - likelihoods.bins @ mean
     best = int(np.argmax(gains[:, trials].sum(axis=1)))
     counts = likelihoods.spikes[trials].sum(axis=1) * np.log(2)
     ours, theirs = likelihoods.gains()[trials].sum(axis=1), gains[best, trials]

@@ -76,8 +76,9 @@ class Likelihoods:
         self.n_spikes = float(spikes.sum())
 
     def mean_rates(self) -> np.ndarray:
-        """The mean-rate model: spikes per bin (neurons,)."""
-        return np.asarray(self.spikes.sum(axis=0) / np.maximum(self.bins.sum(axis=0), 1))
+        """The mean-rate model: spikes per bin (neurons,), where 0 counts as the scorer's 1e-9."""
+        mean = self.spikes.sum(axis=0) / np.maximum(self.bins.sum(axis=0), 1)
+        return np.asarray(np.where(mean > 0, mean, ZERO_RATE))
 
     def gains(self) -> np.ndarray:
         """Log-likelihood over that of the mean rates, in nats (trials, neurons).
@@ -85,8 +86,7 @@ class Likelihoods:
         The sum over all, divided by all spikes and ln 2, is co-bps.
         """
         mean = self.mean_rates()
-        log_mean = np.log(np.where(mean > 0, mean, 1.0))
-        return np.asarray(self.model - (self.spikes * log_mean - self.bins * mean))
+        return np.asarray(self.model - (self.spikes * np.log(mean) - self.bins * mean))
 
     def by_neuron(self) -> Shares:
         """Neurons; the error bar deletes a trial, each time with the mean rates of the rest."""
@@ -147,8 +147,7 @@ class CoSmoothingDiagnostic(Diagnostic):
         self.likelihoods = Likelihoods(
             np.zeros(shape), spikes, self._scored.sum(axis=1, dtype=float)
         )
-        mean = self.likelihoods.mean_rates()
-        self._log_mean = np.log(np.where(mean > 0, mean, 1.0))
+        self._log_mean = np.log(self.likelihoods.mean_rates())
         self._squares = np.zeros(shape[0])
         self._conditions: Optional[List[np.ndarray]] = None
         with suppress(NotHadError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Callable, Dict, Tuple
 
 import h5py
@@ -14,6 +15,8 @@ import numpy as np
 
 from evaluation_script.suites import DEFAULT_SUITE, Suite
 from evaluation_script.suites.suite import Published
+from nlb_evalai import evaluate
+from nlb_evalai.diagnostics.evaluation import Evaluation
 from nlb_evalai.sample.files import write_annotations
 from nlb_evalai.sample.models import SmoothingModel, smoothing_matrix
 from nlb_evalai.sample.simulation import Session
@@ -172,3 +175,55 @@ def write_files(
         submissions[model_name] = folder / f"{model_name.replace(' ', '_')}.h5"
         write_submission(submissions[model_name], model)
     return Files(suite, truth, inputs, submissions), simulated
+
+
+def row(found: Evaluation) -> Dict[str, float]:
+    """What the docs' table says of a model: its scores, then what diagnostics say."""
+    group = next(iter(found.groups.values()))
+    diagnostics = group.diagnostics
+    assert diagnostics is not None
+    assert diagnostics.ceilings is not None
+    assert diagnostics.calibration is not None
+    assert diagnostics.calibration.within_neurons is not None
+    assert diagnostics.consistency is not None
+    assert diagnostics.decoding is not None
+    assert diagnostics.few_shot is not None
+    assert diagnostics.co_smoothing is not None
+    values = {key: group.scores[key].value for key in ("co-bps", "vel R2", "psth R2")}
+    values["share of its ceiling"] = diagnostics.ceilings.co_bps.fraction or np.nan
+    values["worst neuron"] = float(diagnostics.co_smoothing.neurons.bits_per_spike.min())
+    values["slope within neurons"] = diagnostics.calibration.within_neurons.b
+    values["consistency"] = diagnostics.consistency.shared
+    values["vel R2 within conditions"] = diagnostics.decoding.within_conditions or 0.0
+    values["few-shot, 20 trials"] = diagnostics.few_shot.scores[0].score
+    values["few-shot, 80 trials"] = diagnostics.few_shot.scores[1].score
+    return values
+
+
+def table(rows: Dict[str, Dict[str, float]]) -> str:
+    """In Markdown, a model in each column."""
+    lines = [f"| | {' | '.join(rows)} |", f"|---|{'---|' * len(rows)}"]
+    for name in next(iter(rows.values())):
+        lines.append(f"| {name} | {' | '.join(f'{one[name]:.3f}' for one in rows.values())} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as where:
+        written, _ = write_files(Path(where))
+        print(
+            table(
+                {
+                    name: row(
+                        evaluate(
+                            path,
+                            written.truth,
+                            suite=written.suite,
+                            diagnostics=True,
+                            inputs=written.inputs,
+                        )
+                    )
+                    for name, path in written.submissions.items()
+                }
+            )
+        )
