@@ -19,6 +19,7 @@ _LOWEST = float(np.log(ZERO_RATE))
 _N_STEPS = int((np.log(MAX_RATE) - _LOWEST) / _STEP) + 2
 #: slopes are looked for between these
 _SLOPES = (-10.0, 30.0)
+_MOST_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,6 @@ def best_line(
     Line or None
         None where no row's log rates vary, or the spikes bound no slope.
     """
-    from scipy.optimize import brentq
-
     kept = spikes > 0
     counts, sums, spikes, at_spikes = (one[kept] for one in (counts, sums, spikes, at_spikes))
     used = counts.any(axis=0)
@@ -161,11 +160,19 @@ def best_line(
     def excess(slope: float) -> float:
         return float((target - spikes * moments(slope)[1]).sum())
 
-    if not excess(_SLOPES[0]) > 0 > excess(_SLOPES[1]):
+    lowest, highest = _SLOPES
+    if not excess(lowest) > 0 > excess(highest):
         return None
-    slope = float(brentq(excess, *_SLOPES, xtol=1e-9))
-    log_totals, _, variances = moments(slope)
-    information = float((spikes * variances).sum())
+    slope = 1.0
+    for _ in range(_MOST_STEPS):  # Newton's steps, and halvings where one leads outside
+        log_totals, mean, variances = moments(slope)
+        missing = float((target - spikes * mean).sum())
+        information = float((spikes * variances).sum())
+        lowest, highest = (slope, highest) if missing > 0 else (lowest, slope)
+        step = missing / information if information > 0 else np.inf
+        if abs(step) < 1e-9:
+            break
+        slope = slope + step if lowest < slope + step < highest else (lowest + highest) / 2
     # offsets in terms of x itself; the fitted rates add up to the spikes
     offsets = np.log(spikes) - log_totals - slope * middle
     fitted = spikes @ offsets + slope * at_spikes.sum() - spikes.sum()

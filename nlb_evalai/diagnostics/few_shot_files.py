@@ -52,6 +52,7 @@ def few_shot_of_file(
     SubmissionError, LimitError
         If the file cannot be read any more.
     """
+    import sklearn.linear_model  # noqa: F401 (loaded before its threads are limited)
     from threadpoolctl import threadpool_limits
 
     found: Dict[str, Union[FewShot, str]] = {}

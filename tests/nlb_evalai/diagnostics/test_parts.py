@@ -35,7 +35,7 @@ def case(truth: Dict[str, Any], **more: Any) -> Case:
     return Case("maze", layout, truth, {}, **more)
 
 
-def simulated(n_trials: int = 12, n_bins: int = 30, n_neurons: int = 4) -> "tuple[Any, Any]":
+def simulated(n_trials: int = 12, n_bins: int = 30, n_neurons: int = 4) -> tuple[Any, Any]:
     """Rates and spikes of conditions of 1 to 5 trials; a trial is in none; some bins not scored."""
     rates = np.exp(RNG.normal(-1.5, 0.7, (n_trials, n_bins, n_neurons))).astype(np.float32)
     spikes = RNG.poisson(rates).astype(np.float32)
@@ -48,7 +48,7 @@ CONDITIONS = [np.array([0, 3, 5]), np.array([1]), np.array([2, 4, 6, 7, 8]), np.
 
 def shares_of(
     rates: np.ndarray, spikes: np.ndarray, block: int = 5
-) -> "tuple[CoSmoothingDiagnostic, CoSmoothingShares]":
+) -> tuple[CoSmoothingDiagnostic, CoSmoothingShares]:
     truth = {
         "eval_spikes_heldout": spikes,
         "eval_cond_idx": CONDITIONS,
@@ -138,7 +138,7 @@ def test_a_trials_error_bar_is_the_spread_of_poisson_spikes() -> None:
 
 def ceilings_of(
     rates: np.ndarray, spikes: np.ndarray, jitter: np.ndarray, **more: Any
-) -> "tuple[Any, Dict[str, Any]]":
+) -> tuple[Any, Dict[str, Any]]:
     n_all = rates.shape[2]
     psth = np.zeros((len(CONDITIONS), spikes.shape[1], n_all))
     shifted = np.array([np.roll(one, shift, axis=0) for one, shift in zip(rates, jitter)])
