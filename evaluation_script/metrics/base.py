@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Dict, Mapping, Optional, Tuple
 import numpy as np
 
 from ..arrays import Part, RateArray, TruthArray
+from .jackknife import jackknife_error
 
 #: where a metric uses a part's held-in and held-out rates: booleans that broadcast to (trials,
 #: bins, neurons)
@@ -86,8 +87,13 @@ class Metric(ABC):
         """The score; not finite where it is undefined for these rates."""
 
     @abstractmethod
+    def left_out(self) -> Optional[np.ndarray]:
+        """The score without each eval trial in turn (eval trials,); None where there is none."""
+
     def standard_error(self) -> Optional[float]:
         """Its delete-one-trial jackknife standard error; None where it has none."""
+        values = self.left_out()
+        return None if values is None else jackknife_error(values)
 
     def per_trial(self) -> Dict[str, np.ndarray]:
         """Arrays (eval trials,) from which two submissions can be compared trial by trial."""

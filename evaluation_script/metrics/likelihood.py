@@ -7,7 +7,6 @@ from typing import Dict, List, Optional
 import numpy as np
 
 from .base import Metric
-from .jackknife import jackknife_error
 
 #: stands for a rate of exactly zero
 ZERO_RATE = 1e-9
@@ -80,17 +79,15 @@ class BitsPerSpike(Metric):
         bins = np.concatenate(self._bins).sum(axis=0, keepdims=True)
         return float(_bits(likelihood, spikes, bins)[0])
 
-    def standard_error(self) -> Optional[float]:
-        """Delete-one-trial jackknife error; the mean-rate model is refitted each time."""
+    def left_out(self) -> Optional[np.ndarray]:
+        """The score without each trial; the mean-rate model is refitted each time."""
         likelihood = np.concatenate(self._log_likelihood)
         spikes = np.concatenate(self._spikes)
         bins = np.concatenate(self._bins)
-        return jackknife_error(
-            _bits(
-                likelihood.sum() - likelihood,
-                spikes.sum(axis=0) - spikes,
-                bins.sum(axis=0) - bins,
-            )
+        return _bits(
+            likelihood.sum() - likelihood,
+            spikes.sum(axis=0) - spikes,
+            bins.sum(axis=0) - bins,
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import EVAL, Axis, Kind, Part, TruthArray
 from .base import Metric, Used
-from .jackknife import jackknife_error, r2_from_sums
+from .jackknife import r2_from_sums
 
 PSTH = TruthArray("psth", ("conditions", Axis.BINS, Axis.NEURONS), Kind.NUMBERS)
 CONDITIONS = TruthArray("eval_cond_idx", ("conditions",), Kind.TRIAL_LISTS)
@@ -118,8 +118,8 @@ class PsthMatch(Metric):
     def _true(self, condition: int) -> np.ndarray:
         return self._psth[condition][~np.isnan(self._psth[condition, :, 0])]
 
-    def standard_error(self) -> Optional[float]:
-        """Delete-one-trial jackknife error."""
+    def left_out(self) -> Optional[np.ndarray]:
+        """The score without each trial."""
         scored = self._scored()
         total = _total([self._true(c) for c in scored])
         by_condition = {}
@@ -146,7 +146,7 @@ class PsthMatch(Metric):
                     return None
                 values = r2_from_sums(rest, _total(others)).mean()
             left_out[self._conditions[condition]] = values
-        return jackknife_error(left_out)
+        return left_out
 
 
 def _total(truths: Sequence[np.ndarray]) -> np.ndarray:

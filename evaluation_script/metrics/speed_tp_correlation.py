@@ -8,7 +8,6 @@ import numpy as np
 
 from ..arrays import EVAL, SPIKES, Axis, Kind, Part, TruthArray
 from .base import Metric, Used
-from .jackknife import jackknife_error
 
 #: is_eye, theta, is_short, ts, tp of each trial; a row of NaN is an outlier
 BEHAVIOR = TruthArray("eval_behavior", (Axis.EVAL_TRIALS, 5), Kind.NUMBERS)
@@ -117,8 +116,8 @@ class SpeedTpCorrelation(Metric):
         rs = [_pearson(speeds[None, m], self._tp[None, m])[0] for m in self._members]
         return float(np.mean(rs))
 
-    def standard_error(self) -> Optional[float]:
-        """Delete-one-trial jackknife error; None where a condition has only two trials."""
+    def left_out(self) -> Optional[np.ndarray]:
+        """The score without each trial; None where a condition has only two trials."""
         speeds = np.concatenate(self._speeds)
         rs = np.array([_pearson(speeds[None, m], self._tp[None, m])[0] for m in self._members])
         left_out = np.full(len(speeds), rs.mean())
@@ -128,7 +127,7 @@ class SpeedTpCorrelation(Metric):
                 return None
             change = _pearson(speeds[others], self._tp[others]) - rs[index]
             left_out[trials] += change / len(rs)
-        return jackknife_error(left_out)
+        return left_out
 
 
 def _pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:

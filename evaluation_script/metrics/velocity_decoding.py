@@ -18,7 +18,7 @@ import numpy as np
 
 from ..arrays import EVAL, TRAIN, Axis, Kind, Part, TruthArray
 from .base import Metric, Used
-from .jackknife import jackknife_error, r2_from_sums
+from .jackknife import r2_from_sums
 
 PENALTIES = np.logspace(-4, 0, 9)
 N_FOLDS = 5
@@ -288,8 +288,8 @@ class VelocityDecoding(Metric):
         """Mean over decode masks of R2."""
         return float(np.mean([r2_from_sums(r.sum(axis=0), t) for r, t in self._sums()]))
 
-    def standard_error(self) -> Optional[float]:
-        """Delete-one-eval-trial jackknife error, decoders fixed."""
+    def left_out(self) -> Optional[np.ndarray]:
+        """The score without each eval trial, decoders fixed."""
         left_out = np.zeros(len(self._eval_behavior))
         for index, (residual, _) in enumerate(self._sums()):
             count, sums, squares = self._trial_moments(index)
@@ -299,7 +299,7 @@ class VelocityDecoding(Metric):
             total = squares.sum(axis=0) - squares
             total -= np.square(sums.sum(axis=0) - sums) / rest[:, None]
             left_out += r2_from_sums(residual.sum(axis=0) - residual, total).mean(axis=1)
-        return jackknife_error(left_out / len(self._searches))
+        return left_out / len(self._searches)
 
     def _used(self, index: int) -> np.ndarray:
         return self._eval_kept & self._eval_mask[:, index, None]
