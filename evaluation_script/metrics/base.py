@@ -86,9 +86,9 @@ class Metric(ABC):
     def compute(self) -> float:
         """The score; not finite where it is undefined for these rates."""
 
-    @abstractmethod
     def left_out(self) -> Optional[np.ndarray]:
         """The score without each eval trial in turn (eval trials,); None where there is none."""
+        return None
 
     def standard_error(self) -> Optional[float]:
         """Its delete-one-trial jackknife standard error; None where it has none."""
