@@ -45,6 +45,10 @@ _WINDOWS = (
             f"{_HERE}.check:check",
             "Check SUBMISSION as the server would, before it is uploaded.",
         ),
+        "compare": (
+            f"{_HERE}.compare:compare",
+            "Compare submissions A, B, … on the same trials: what differs, and where.",
+        ),
         "data": (
             f"{_HERE}.data:data",
             "Published files: list them, fetch them, and tell what a file is.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Optional
 
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
@@ -12,35 +12,21 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluation_script.scorecard import Scorecard
-from evaluation_script.suites import DEFAULT_SUITE, Suite
+from evaluation_script.suites import Suite
 from evaluation_script.text import printable
 from nlb_evalai.cli._console import WIDTH_OF_PIPES, plain_console
 from nlb_evalai.cli._diagnostics import assumptions, told
-from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import print_json
+from nlb_evalai.cli._truth import chosen_truth, truth_options
 from nlb_evalai.diagnostics.base import plain
 from nlb_evalai.diagnostics.evaluation import Evaluation
 from nlb_evalai.diagnostics.evaluation import evaluate as evaluate_in_python
-from nlb_evalai.errors import ToolError
 from nlb_evalai.submission.evaluate import as_json, write_receipt
-from nlb_evalai.truth.known import obtain, published_truth
-from nlb_evalai.truth.phase import suite_of_truth
 
 
 @click.command()
 @click.argument("submission", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--annotations",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The truth to score on: an annotation file, or a pointer to one.",
-)
-@click.option(
-    "--truth",
-    type=click.Choice(["published"]),
-    help="Score on the published truth instead, as `data fetch` left it.",
-)
-@click.option("--phase", help="Codename of the phase, where the truth does not say it.")
-@suite_option("the truth")
+@truth_options
 @click.option(
     "--receipt",
     "receipt_out",
@@ -81,17 +67,12 @@ def evaluate(
     """
     if inputs is not None and not diagnostics:
         raise click.UsageError("--inputs is for --diagnostics: name both")
-    if (annotations is None) == (truth is None):
-        raise click.UsageError("name the truth: either --annotations FILE or --truth published")
-    if annotations is None:
-        suite = suite or DEFAULT_SUITE
-        annotations, phase = _published(suite, phase)
-    suite = suite_of_truth(annotations, suite)
+    path, phase, suite = chosen_truth(annotations, truth, phase, suite)
     with scoring_bar(json_wanted) as bar:
         task = bar.add_task("scoring", total=None)
         found = evaluate_in_python(
             submission,
-            annotations,
+            path,
             phase=phase,
             suite=suite,
             diagnostics=diagnostics,
@@ -121,19 +102,6 @@ def _show_diagnostics(found: Evaluation) -> None:
     every = [one.diagnostics for one in found.groups.values() if one.diagnostics]
     for line in assumptions(every):
         console.print(f"note: {line}", soft_wrap=True)
-
-
-def _published(suite: Suite, phase: Optional[str]) -> Tuple[Path, str]:
-    """The published truth on this machine, fetched if it is not there, and its phase."""
-    codenames = [phase] if phase else [one.codename for one in suite.phases]
-    for codename in codenames:
-        known = published_truth(suite.name, codename)
-        if known is not None:
-            return obtain(known).path, codename
-    raise ToolError(
-        f"no truth of {suite.title}, phase {' or '.join(codenames)}, is known to be published: "
-        "name the file with --annotations"
-    )
 
 
 def scoring_bar(silent: bool) -> Progress:

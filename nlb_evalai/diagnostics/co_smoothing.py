@@ -149,7 +149,7 @@ class CoSmoothingDiagnostic(Diagnostic):
         )
         self._log_mean = np.log(self.likelihoods.mean_rates())
         self._squares = np.zeros(shape[0])
-        self._conditions: Optional[List[np.ndarray]] = None
+        self._conditions: List[np.ndarray] = []
         with suppress(NotHadError):
             self._conditions = Repeats(case.truth).conditions
 
@@ -178,18 +178,26 @@ class CoSmoothingDiagnostic(Diagnostic):
 
     def result(self, seen: Seen) -> CoSmoothingShares:
         neurons = self.likelihoods.by_neuron()
+        groups = self.groups()
         return CoSmoothingShares(
             neurons,
-            self.likelihoods.by_group(self._groups()) if self._conditions is not None else None,
+            self.likelihoods.by_group(groups) if groups else None,
             self.likelihoods.by_trial(self._squares),
             np.flatnonzero(neurons.spikes == 0).tolist(),
         )
 
-    def _groups(self) -> List[np.ndarray]:
-        """The conditions, and behind them the trials that belong to none."""
-        assert self._conditions is not None
+    def groups(self) -> List[np.ndarray]:
+        """Trials by condition, and behind them those that belong to none; empty if all do."""
+        rest = self._outside()
+        return [*self._conditions, *([rest] if self._conditions and rest.size else [])]
+
+    @property
+    def has_outsiders(self) -> bool:
+        """Whether the last of ``groups`` are the trials that belong to no condition."""
+        return bool(self._conditions) and bool(self._outside().size)
+
+    def _outside(self) -> np.ndarray:
         outside = np.ones(len(self._truth), bool)
         for trials in self._conditions:
             outside[trials] = False
-        rest = np.flatnonzero(outside)
-        return [*self._conditions, *([rest] if rest.size else [])]
+        return np.flatnonzero(outside)

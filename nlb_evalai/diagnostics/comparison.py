@@ -1,0 +1,368 @@
+"""Two or more submissions on the same trials: which differences are real, and where they are."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from evaluation_script.annotation import Annotation
+from evaluation_script.arrays import Part
+from evaluation_script.metrics import Metric
+from evaluation_script.scorecard import Scorecard
+from evaluation_script.scoring import score
+from evaluation_script.submission.plan import Block
+from evaluation_script.suites import Suite
+from nlb_evalai.diagnostics.base import Case, NotHadError, Plain
+from nlb_evalai.diagnostics.co_smoothing import CoSmoothingDiagnostic
+from nlb_evalai.diagnostics.evaluation import PathLike
+from nlb_evalai.errors import ToolError
+from nlb_evalai.paired import Difference, holm, of_left_out
+from nlb_evalai.truth.phase import phase_of_truth, suite_of_truth
+
+#: trials are counted for this two-sided level and this power
+LEVEL, POWER = 0.05, 0.8
+
+
+@dataclass(frozen=True)
+class ScoreDifference(Plain):
+    """Two submissions' scores of one metric on one group.
+
+    Attributes
+    ----------
+    group, metric, first, second : str
+        The two submissions are named as in ``Comparison.submissions``.
+    first_score, second_score, difference : float
+        ``difference`` is the first score minus the second.
+    standard_error : float or None
+        Of the difference, paired by trial: with each eval trial left out of both.
+    p_value, p_holm : float or None
+        Two-sided, and corrected for all differences of the comparison.
+    n_trials : int
+        Eval trials.
+    trials_needed : int or None
+        With so many eval trials like these, a difference of this size is told from none four times
+        out of five at a level of 5 % (uncorrected). None where the scores are equal.
+    """
+
+    group: str
+    metric: str
+    first: str
+    second: str
+    first_score: float
+    second_score: float
+    difference: float
+    standard_error: Optional[float]
+    p_value: Optional[float]
+    p_holm: Optional[float]
+    n_trials: int
+    trials_needed: Optional[int]
+
+
+@dataclass(frozen=True)
+class PlaceOfDifference(Plain):
+    """What one neuron or condition adds to a difference in co-bps.
+
+    ``number`` counts from 0; -1 stands for the trials that belong to no condition. ``difference``
+    is in bits per spike of all spikes: over all neurons, or all conditions, they sum up to the
+    difference in co-bps. ``p_holm`` is corrected for as many as there are.
+    """
+
+    number: int
+    difference: float
+    standard_error: Optional[float]
+    p_value: Optional[float]
+    p_holm: Optional[float]
+
+
+@dataclass(frozen=True)
+class WhereTheyDiffer(Plain):
+    """Where two submissions differ in co-bps; the largest differences come first."""
+
+    group: str
+    first: str
+    second: str
+    neurons: List[PlaceOfDifference]
+    conditions: List[PlaceOfDifference]
+
+
+@dataclass
+class Comparison(Plain):
+    """Submissions compared pair by pair.
+
+    Attributes
+    ----------
+    suite, phase : str
+    submissions : list of str
+        Their names: the files', or the paths where files are called the same.
+    n_tests : int
+        How many differences ``p_holm`` is corrected for.
+    scores : list of ScoreDifference
+    where : list of WhereTheyDiffer
+    left_out : list of str
+        What could not be compared, and why.
+    """
+
+    suite: str
+    phase: str
+    submissions: List[str]
+    n_tests: int
+    scores: List[ScoreDifference]
+    where: List[WhereTheyDiffer]
+    left_out: List[str] = field(default_factory=list)
+
+
+class _Keeper:
+    """Keeps of each group what pairs are made of; see ``scoring.Observer``.
+
+    Attributes
+    ----------
+    left_out : dict of str to dict of str to ndarray (trials,)
+        By group and metric, the score without each eval trial.
+    shares : dict of str to CoSmoothingDiagnostic
+    """
+
+    def __init__(self) -> None:
+        self.left_out: Dict[str, Dict[str, np.ndarray]] = {}
+        self.shares: Dict[str, CoSmoothingDiagnostic] = {}
+
+    def begin(self, annotation: Annotation, group: str, parts: Sequence[Part]) -> None:
+        self._annotation, self._group = annotation, group
+        self._begun = False
+
+    def _begin(self) -> None:
+        # not before the metrics have found the truth fit
+        if not self._begun:
+            self._begun = True
+            truth = self._annotation.arrays(self._group)
+            layout = self._annotation.layouts[self._group]
+            with suppress(NotHadError):
+                self.shares[self._group] = CoSmoothingDiagnostic(
+                    Case(self._group, layout, truth, truth.group)
+                )
+
+    def update(self, block: Block, heldin: np.ndarray, heldout: np.ndarray) -> None:
+        self._begin()
+        shares = self.shares.get(self._group)
+        if shares is not None and block.part in shares.parts:
+            shares.update(block.part, block.start, heldin, heldout)
+
+    def finish(self, metrics: Mapping[str, Metric]) -> None:
+        self.left_out[self._group] = {
+            key: values
+            for key, values in ((key, metric.left_out()) for key, metric in metrics.items())
+            if values is not None
+        }
+
+
+@dataclass
+class _Entry:
+    name: str
+    card: Scorecard
+    kept: _Keeper
+
+
+def compare(
+    submissions: Sequence[PathLike],
+    annotations: PathLike,
+    *,
+    phase: Optional[str] = None,
+    suite: Optional[Suite] = None,
+    progress: Optional[Callable[[str, int, int], None]] = None,
+) -> Comparison:
+    """Compare submissions on the same truth, pair by pair, trial by trial.
+
+    Parameters
+    ----------
+    submissions : sequence of str or path
+        Two or more.
+    annotations : str or path
+        The annotation file with the truth, or a pointer to one.
+    phase : str, optional
+        Its codename, where the truth does not say it.
+    suite : Suite, optional
+        Where the truth does not say it.
+    progress : callable, optional
+        Called with (name, bytes read, bytes to read).
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ToolError
+        If there are fewer than two, or the phase cannot be told.
+    SubmissionError, LimitError
+        If a submission is at fault, or reading it hit a limit; a note of the error names it.
+    AnnotationError
+        If the truth is at fault.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nlb_evalai.sample.files import write_sample
+    >>> from evaluation_script.suites import DEFAULT_SUITE
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> paths = write_sample(folder.name, DEFAULT_SUITE, phases=["val"], models=["true", "mean"])
+    >>> two = [paths.submissions["val"][name] for name in ("true", "mean")]
+    >>> found = compare(two, paths.annotations["val"])
+    >>> first = found.scores[0]
+    >>> (first.group, first.first, first.second, first.n_trials)
+    ('mc_maze', 'true.h5', 'mean.h5', 16)
+    >>> first.difference > 0.1 and first.p_holm < 0.05
+    True
+    >>> total = sum(place.difference for place in found.where[0].neurons)
+    >>> bool(abs(total - first.difference) < 1e-9)
+    True
+    >>> folder.cleanup()
+    """
+    paths = [Path(one) for one in submissions]
+    if len(paths) < 2:
+        raise ToolError(f"found {len(paths)} submission, expected two or more to compare")
+    truth = Path(annotations)
+    suite = suite_of_truth(truth, suite)
+    codename = phase_of_truth(truth, suite, phase)
+    entries = []
+    for name, path in zip(_names(paths), paths):
+        keeper = _Keeper()
+        tell = partial(progress, name) if progress else None
+        card = score(truth, path, codename, suite=suite, progress=tell, observer=keeper)
+        entries.append(_Entry(name, card, keeper))
+    return _compared(suite, codename, entries)
+
+
+def _names(paths: Sequence[Path]) -> List[str]:
+    """File names, or paths where some are the same; numbered where even these are."""
+    names = [path.name for path in paths]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in paths]
+    if len(set(names)) < len(names):
+        names = [f"{number}: {name}" for number, name in enumerate(names, start=1)]
+    return names
+
+
+def _compared(suite: Suite, phase: str, entries: Sequence[_Entry]) -> Comparison:
+    rows: List[Tuple[ScoreDifference, Difference]] = []
+    where: List[WhereTheyDiffer] = []
+    left_out: Dict[str, None] = {}
+    for first, second in combinations(entries, 2):
+        for group in dict.fromkeys([*first.card.groups, *second.card.groups]):
+            lacking = [one.name for one in (first, second) if group not in one.card.groups]
+            if lacking:
+                left_out[f"{group}: {lacking[0]} has none"] = None
+                continue
+            for metric in suite.groups()[group][0].metrics:
+                pair = [one.card.groups[group].scores.get(metric.key) for one in (first, second)]
+                if None in pair:
+                    for one in (first, second):
+                        why = one.card.groups[group].left_out.get(metric.key)
+                        if why:
+                            left_out[f"{group}: {metric.key} of {one.name}: {why}"] = None
+                    continue
+                rows.append(_difference(group, metric.key, first, second))
+            if group in first.kept.shares and group in second.kept.shares:
+                where.append(_where(group, first, second))
+    known = [row for row, found in rows if found.p_value is not None]
+    corrected = dict(zip(map(id, known), holm([row.p_value or 0.0 for row in known])))
+    scores = [
+        replace(row, p_holm=float(corrected[id(row)]) if id(row) in corrected else None)
+        for row, _ in rows
+    ]
+    names = [one.name for one in entries]
+    return Comparison(suite.name, phase, names, len(known), scores, where, list(left_out))
+
+
+def _difference(
+    group: str, key: str, first: _Entry, second: _Entry
+) -> Tuple[ScoreDifference, Difference]:
+    scores = [one.card.groups[group].scores[key].value for one in (first, second)]
+    values = [one.kept.left_out[group].get(key) for one in (first, second)]
+    difference = scores[0] - scores[1]
+    if values[0] is None or values[1] is None:
+        found = Difference(difference, None, 0)
+    else:
+        found = of_left_out(difference, values[0] - values[1])
+    row = ScoreDifference(
+        group,
+        key,
+        first.name,
+        second.name,
+        scores[0],
+        scores[1],
+        difference,
+        found.standard_error,
+        found.p_value,
+        None,
+        found.n_trials,
+        trials_needed(found),
+    )
+    return row, found
+
+
+def trials_needed(found: Difference) -> Optional[int]:
+    """How many trials tell a difference of this size from none, at ``LEVEL`` with ``POWER``.
+
+    The error bar shrinks with the root of the number of trials.
+
+    Examples
+    --------
+    >>> trials_needed(Difference(0.004, 0.005, 100))  # 0.8 standard errors from 100 trials
+    1227
+    """
+    from scipy.stats import norm
+
+    if not found.difference or not found.standard_error:
+        return None
+    wanted = float(norm.ppf(1 - LEVEL / 2) + norm.ppf(POWER))
+    needed = found.n_trials * (wanted * found.standard_error / found.difference) ** 2
+    return math.ceil(needed) if needed < 1e15 else None
+
+
+def _where(group: str, first: _Entry, second: _Entry) -> WhereTheyDiffer:
+    """The parts of a difference in co-bps: the mean rates, equal in both, drop out."""
+    shares = first.kept.shares[group]
+    spikes = shares.likelihoods.spikes.sum(axis=1)
+    gain = shares.likelihoods.model - second.kept.shares[group].likelihoods.model
+    groups = shares.groups()
+    by_condition = np.zeros((len(gain), len(groups)))
+    for number, trials in enumerate(groups):
+        by_condition[trials, number] = gain[trials].sum(axis=1)
+    conditions = _places(by_condition, spikes)
+    if shares.has_outsiders and conditions:
+        conditions[-1] = replace(conditions[-1], number=-1)
+    return WhereTheyDiffer(
+        group, first.name, second.name, _sorted(_places(gain, spikes)), _sorted(conditions)
+    )
+
+
+def _places(gain: np.ndarray, spikes: np.ndarray) -> List[PlaceOfDifference]:
+    """Columns of gains in nats (trials, places), in bits per spike of all spikes."""
+    left = (spikes.sum() - spikes)[:, None] * np.log(2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        without = (gain.sum(axis=0) - gain) / left
+    differences = gain.sum(axis=0) / spikes.sum() / np.log(2)
+    found = [of_left_out(one, column) for one, column in zip(differences, without.T)]
+    values = [one.p_value for one in found]
+    known = [value for value in values if value is not None]
+    corrected = iter(holm(known))
+    return [
+        PlaceOfDifference(
+            number,
+            one.difference,
+            one.standard_error,
+            value,
+            None if value is None else float(next(corrected)),
+        )
+        for number, (one, value) in enumerate(zip(found, values))
+    ]
+
+
+def _sorted(places: List[PlaceOfDifference]) -> List[PlaceOfDifference]:
+    return sorted(places, key=lambda one: -abs(one.difference))
