@@ -18,14 +18,19 @@ from nlb_evalai.diagnostics.consistency import LOWEST_RATE
 #: trials that a regression sees, and random draws of so many
 TRIALS = (20, 80)
 N_DRAWS = 5
-#: principal components are kept up to this share of the variance, and no more than so many
+#: principal components are kept up to this share of the variance of log rates; of latents, whose
+#: scale says nothing, up to rounding; and no more than so many
 VARIANCE_KEPT = 0.99
+ALL_BUT_ROUNDING = 1 - 1e-6
 MOST_COMPONENTS = 32
 #: scikit-learn's ``alpha``, for regressors of unit variance
 PENALTY = 1e-3
 MAX_ITERATIONS = 100
 #: no neuron fires faster than this, in spikes per ms
 HIGHEST_RATE_PER_MS = 1.0
+
+#: what neurons are read off
+LATENTS, LOG_RATES = "latents", "held-in log rates"
 
 #: (regressors (rows, components), counts (rows,)) -> intercept, then weights (1 + components,)
 Fit = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -52,7 +57,7 @@ class FewShotScore(Plain):
 
 def _parameters() -> Dict[str, Any]:
     return {
-        "variance_kept": VARIANCE_KEPT,
+        "variance_kept_of_log_rates": VARIANCE_KEPT,
         "most_components": MOST_COMPONENTS,
         "penalty": PENALTY,
         "max_iterations": MAX_ITERATIONS,
@@ -116,6 +121,8 @@ class Components:
     Parameters
     ----------
     rows : ndarray (rows, dimensions)
+    kept : float
+        Up to which share of the variance.
 
     Raises
     ------
@@ -123,7 +130,7 @@ class Components:
         If they do not vary.
     """
 
-    def __init__(self, rows: np.ndarray) -> None:
+    def __init__(self, rows: np.ndarray, kept: float) -> None:
         self._mean = rows.mean(axis=0, dtype=float)
         centered = rows - self._mean
         values, vectors = np.linalg.eigh(centered.T @ centered / len(rows))
@@ -132,7 +139,7 @@ class Components:
         if not values[0] > 1e-8 * max(1.0, float(np.abs(self._mean).max())):
             raise NotHadError("what the neurons are to be read off does not vary")
         share = np.cumsum(values) / values.sum()
-        self.size = min(int(np.searchsorted(share, VARIANCE_KEPT)) + 1, MOST_COMPONENTS)
+        self.size = min(int(np.searchsorted(share, kept)) + 1, MOST_COMPONENTS)
         self._weights = vectors[:, : self.size] / np.sqrt(values[: self.size])
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
@@ -154,7 +161,7 @@ def few_shot(
     Parameters
     ----------
     source : str
-        For the record.
+        ``LATENTS`` or ``LOG_RATES``.
     train : mapping of int to ndarray (bins, dimensions)
         Latents or log rates of each training trial that some draw holds.
     evaluate : ndarray (eval trials, bins, dimensions)
@@ -168,7 +175,8 @@ def few_shot(
     if not draws:
         raise NotHadError(f"{len(train_spikes)} training trials, expected {TRIALS[0]} or more")
     stacked = np.concatenate(list(train.values()))
-    components = Components(stacked[np.isfinite(stacked).all(axis=1)])
+    kept = ALL_BUT_ROUNDING if source == LATENTS else VARIANCE_KEPT
+    components = Components(stacked[np.isfinite(stacked).all(axis=1)], kept)
     scores = {trial: components(values) for trial, values in train.items()}
     eval_scores = components(evaluate)
     found = []

@@ -15,12 +15,12 @@ from evaluation_script.submission.structure import storage_problem
 from evaluation_script.submission.upload import Upload
 from nlb_evalai.diagnostics.base import NotHadError
 from nlb_evalai.diagnostics.consistency import LOWEST_RATE
-from nlb_evalai.diagnostics.few_shot import FewShot, draws_of, few_shot
+from nlb_evalai.diagnostics.few_shot import LATENTS, LOG_RATES, FewShot, draws_of, few_shot
 from nlb_evalai.diagnostics.inputs import TRAIN_HELDOUT, InputsFile
 
 #: optional arrays of a submission (trials, bins, latents), instead of its held-in log rates
-LATENTS = ("train_latents", "eval_latents")
-LOG_RATES = (TRAIN.heldin.name, EVAL.heldin.name)
+LATENT_ARRAYS = ("train_latents", "eval_latents")
+RATE_ARRAYS = (TRAIN.heldin.name, EVAL.heldin.name)
 #: as many dimensions as can be held for all eval trials
 _MOST_LATENTS = 256
 
@@ -62,7 +62,7 @@ def few_shot_of_file(
         Upload(submission) as upload,
         ReaderProcess(upload.descriptor) as reader,
     ):
-        described = reader.describe(dict.fromkeys(groups, (*LATENTS, *LOG_RATES)))["groups"]
+        described = reader.describe(dict.fromkeys(groups, (*LATENT_ARRAYS, *RATE_ARRAYS)))["groups"]
         for group in groups:
             tick(group)
             try:
@@ -81,11 +81,11 @@ def _of_group(
     if not np.nansum(spikes) > 0:
         raise NotHadError("there is no held-out spike")
     train_spikes = inputs.spikes(group, TRAIN_HELDOUT, (None, n_bins, n_heldout))
-    found = [name for name in LATENTS if name in facts["arrays"]]
+    found = [name for name in LATENT_ARRAYS if name in facts["arrays"]]
     if len(found) == 1:
-        raise NotHadError(f"{found[0]} stands alone: expected {' and '.join(LATENTS)}")
-    names = LATENTS if found else LOG_RATES
-    _check(names, facts["arrays"], (len(train_spikes), n_bins), (n_eval, n_bins))
+        raise NotHadError(f"{found[0]} stands alone: expected {' and '.join(LATENT_ARRAYS)}")
+    names = LATENT_ARRAYS if found else RATE_ARRAYS
+    checked(names, facts["arrays"], (len(train_spikes), n_bins), (n_eval, n_bins))
     wanted = {int(t) for draws in draws_of(len(train_spikes)).values() for d in draws for t in d}
     transform = _as_they_are if found else _log_rates
     train = {
@@ -99,7 +99,7 @@ def _of_group(
         ]
     )
     return few_shot(
-        "latents" if found else "held-in log rates",
+        LATENTS if found else LOG_RATES,
         train,
         evaluate,
         train_spikes,
@@ -108,8 +108,18 @@ def _of_group(
     )
 
 
-def _check(names: Tuple[str, str], arrays: Facts, *expected: Tuple[int, int]) -> None:
-    """Refuse arrays that are not there, not stored plainly, or not of these trials and bins."""
+def checked(names: Tuple[str, str], arrays: Facts, *expected: Tuple[int, int]) -> None:
+    """NotHadError for arrays that are not there, not stored plainly, or of other trials and bins.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the training trials' array, and of the eval trials'.
+    arrays : mapping
+        The reader's facts by name.
+    *expected : tuple of int
+        Trials and bins of each.
+    """
     widths = set()
     for name, (trials, bins) in zip(names, expected):
         if name not in arrays:
@@ -124,7 +134,7 @@ def _check(names: Tuple[str, str], arrays: Facts, *expected: Tuple[int, int]) ->
     if len(widths) > 1:
         raise NotHadError(f"{' and '.join(names)} differ in their last axis: {sorted(widths)}")
     width = widths.pop()
-    if names == LATENTS and not 1 <= width <= _MOST_LATENTS:
+    if names == LATENT_ARRAYS and not 1 <= width <= _MOST_LATENTS:
         raise NotHadError(f"{width} latents, expected 1 to {_MOST_LATENTS}")
 
 
