@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle challenge refusals bench bench-ground-truth leak fuzz clean
+.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch bench-diagnostics type-one lint types bundle challenge refusals bench bench-ground-truth leak fuzz clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -38,6 +38,12 @@ test-phase2: $(VENV)/.dev  ## batches at length: 60 submissions, killed three ti
 test-browser: $(VENV)/.dev  ## open the report in headless Chromium (installed where apt can)
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	$(BIN)/python -m pytest tests/browser/check_report.py
+
+bench-diagnostics: $(VENV)/.dev  ## what diagnostics add to scoring a full submission, few-shot too
+	$(BIN)/python benchmarks/diagnostics.py --few-shot
+
+type-one: $(VENV)/.dev  ## how often compare tells models apart that are equally good (minutes)
+	$(BIN)/python -m tests.nlb_evalai.diagnostics.type_one
 
 bench-batch: $(VENV)/.dev  ## throughput of one and of two pinned workers
 	$(BIN)/python benchmarks/batch.py

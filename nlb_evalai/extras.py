@@ -31,7 +31,7 @@ def install(extra: str = "") -> str:
     Parameters
     ----------
     extra : str
-        ``score``, ``host`` or ``dask``, for more than a participant needs.
+        ``score``, ``diagnostics``, ``host`` or ``dask``, for more than a participant needs.
 
     Examples
     --------

@@ -80,7 +80,7 @@ def test_links_of_pages_are_whole_addresses(path: Path) -> None:
 
 
 def test_all_documents_and_pages_tell_one_way_to_install() -> None:
-    commands = {install(extra) for extra in ("", "score", "host", "dask")}
+    commands = {install(extra) for extra in ("", "score", "diagnostics", "host", "dask")}
     told = {}
     for path in [*DOCUMENTS, *PAGES]:
         text = path.read_text("utf-8").replace("&#34;", '"')

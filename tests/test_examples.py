@@ -10,7 +10,7 @@ from typing import Any, List
 import pytest
 
 from evaluation_script import metrics
-from nlb_evalai import extras
+from nlb_evalai import compare, evaluate, extras
 from nlb_evalai.submission import Writer, save
 
 #: what people call from their own code
@@ -18,6 +18,8 @@ PUBLIC: List[Any] = [
     *(one for one in map(vars(metrics).get, metrics.__all__) if inspect.isfunction(one)),
     Writer,
     save,
+    compare,
+    evaluate,
     extras.install,
 ]
 MODULES = sorted({one.__module__ for one in PUBLIC})

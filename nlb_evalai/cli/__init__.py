@@ -47,7 +47,7 @@ _WINDOWS = (
         ),
         "compare": (
             f"{_HERE}.compare:compare",
-            "Compare submissions A, B, … on the same trials: what differs, and where.",
+            "Compare SUBMISSIONS, two or more, on the same trials: what differs, and where.",
         ),
         "data": (
             f"{_HERE}.data:data",

@@ -35,7 +35,6 @@ _MOST_PLACES = 5
     "submissions",
     nargs=-1,
     required=True,
-    metavar="A B [C …]",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @truth_options
@@ -48,7 +47,7 @@ def compare(
     suite: Optional[Suite],
     json_wanted: bool,
 ) -> None:
-    """Compare submissions A, B, … on the same trials: what differs, and where.
+    """Compare SUBMISSIONS, two or more, on the same trials: what differs, and where.
 
     Every metric's difference comes with a paired error bar, a p-value that is corrected for all
     that is compared (Holm), and the number of trials that it would take to tell.

@@ -118,18 +118,36 @@ class Comparison(Plain):
     left_out: List[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A score without each eval trial in turn, as far as there is one."""
+
+    values: Optional[np.ndarray]
+
+    @classmethod
+    def of(cls, metric: Metric) -> LeftOut:
+        """Of a metric that has seen everything."""
+        return cls(metric.left_out())
+
+    def difference(self, other: LeftOut, difference: float) -> Difference:
+        """The difference of this score and another on the same trials, with its error."""
+        if self.values is None or other.values is None:
+            return Difference(difference, None, 0)
+        return of_left_out(difference, self.values - other.values)
+
+
 class _Keeper:
     """Keeps of each group what pairs are made of; see ``scoring.Observer``.
 
     Attributes
     ----------
-    left_out : dict of str to dict of str to ndarray (trials,)
-        By group and metric, the score without each eval trial.
+    left_out : dict of str to dict of str to LeftOut
+        By group and metric.
     shares : dict of str to CoSmoothingDiagnostic
     """
 
     def __init__(self) -> None:
-        self.left_out: Dict[str, Dict[str, np.ndarray]] = {}
+        self.left_out: Dict[str, Dict[str, LeftOut]] = {}
         self.shares: Dict[str, CoSmoothingDiagnostic] = {}
 
     def begin(self, annotation: Annotation, group: str, parts: Sequence[Part]) -> None:
@@ -154,11 +172,7 @@ class _Keeper:
             shares.update(block.part, block.start, heldin, heldout)
 
     def finish(self, metrics: Mapping[str, Metric]) -> None:
-        self.left_out[self._group] = {
-            key: values
-            for key, values in ((key, metric.left_out()) for key, metric in metrics.items())
-            if values is not None
-        }
+        self.left_out[self._group] = {key: LeftOut.of(metric) for key, metric in metrics.items()}
 
 
 @dataclass
@@ -207,10 +221,12 @@ def compare(
     Examples
     --------
     >>> import tempfile
+    >>> from dataclasses import replace
     >>> from nlb_evalai.sample.files import write_sample
     >>> from evaluation_script.suites import DEFAULT_SUITE
+    >>> maze = replace(DEFAULT_SUITE, datasets=DEFAULT_SUITE.datasets[:1])
     >>> folder = tempfile.TemporaryDirectory()
-    >>> paths = write_sample(folder.name, DEFAULT_SUITE, phases=["val"], models=["true", "mean"])
+    >>> paths = write_sample(folder.name, maze, phases=["val"], models=["true", "mean"])
     >>> two = [paths.submissions["val"][name] for name in ("true", "mean")]
     >>> found = compare(two, paths.annotations["val"])
     >>> first = found.scores[0]
@@ -283,12 +299,9 @@ def _difference(
     group: str, key: str, first: _Entry, second: _Entry
 ) -> Tuple[ScoreDifference, Difference]:
     scores = [one.card.groups[group].scores[key].value for one in (first, second)]
-    values = [one.kept.left_out[group].get(key) for one in (first, second)]
+    kept = [one.kept.left_out[group][key] for one in (first, second)]
     difference = scores[0] - scores[1]
-    if values[0] is None or values[1] is None:
-        found = Difference(difference, None, 0)
-    else:
-        found = of_left_out(difference, values[0] - values[1])
+    found = kept[0].difference(kept[1], difference)
     row = ScoreDifference(
         group,
         key,

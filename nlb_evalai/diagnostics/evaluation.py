@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
 from evaluation_script.annotation import Annotation
 from evaluation_script.scorecard import GroupScores, Scorecard
@@ -15,6 +14,7 @@ from evaluation_script.scoring import score
 from evaluation_script.submission.stream import Progress
 from evaluation_script.suites import Suite
 from nlb_evalai.diagnostics.base import Plain, plain
+from nlb_evalai.diagnostics.few_shot import FewShot
 from nlb_evalai.diagnostics.few_shot_files import few_shot_of_file
 from nlb_evalai.diagnostics.group import DiagnosticsObserver, GroupDiagnostics
 from nlb_evalai.diagnostics.inputs import InputsFile
@@ -132,10 +132,12 @@ def evaluate(
     Examples
     --------
     >>> import tempfile
+    >>> from dataclasses import replace
     >>> from nlb_evalai.sample.files import write_sample
     >>> from evaluation_script.suites import DEFAULT_SUITE
+    >>> two = replace(DEFAULT_SUITE, datasets=DEFAULT_SUITE.datasets[:2])
     >>> folder = tempfile.TemporaryDirectory()
-    >>> paths = write_sample(folder.name, DEFAULT_SUITE, phases=["val"], models=["true", "mean"])
+    >>> paths = write_sample(folder.name, two, phases=["val"], models=["true"])
     >>> found = evaluate(
     ...     paths.submissions["val"]["true"], paths.annotations["val"], diagnostics=True
     ... )
@@ -183,20 +185,18 @@ def _add_few_shot(
     inputs: Optional[InputsFile],
     tick: Callable[[str], None],
 ) -> None:
-    why = ""
+    results: Mapping[str, Union[FewShot, str]]
     if inputs is None:
-        why = "it needs model inputs (--inputs)"
-    elif find_spec("sklearn") is None:
-        why = f"scikit-learn is not installed: {install('diagnostics')}"
-    if why or inputs is None:
-        for one in found.values():
-            one.left_out["few_shot"] = why
-        return
-    with Annotation(truth, phase, suite) as annotation:
-        for group, result in few_shot_of_file(
-            submission, annotation, inputs, list(found), tick
-        ).items():
-            if isinstance(result, str):
-                found[group].left_out["few_shot"] = result
-            else:
-                found[group].few_shot = result
+        results = dict.fromkeys(found, "it needs model inputs (--inputs)")
+    else:
+        try:
+            with Annotation(truth, phase, suite) as annotation:
+                results = few_shot_of_file(submission, annotation, inputs, list(found), tick)
+        except ModuleNotFoundError as error:
+            why = f"{error.name} is not installed: {install('diagnostics')}"
+            results = dict.fromkeys(found, why)
+    for group, result in results.items():
+        if isinstance(result, str):
+            found[group].left_out["few_shot"] = result
+        else:
+            found[group].few_shot = result

@@ -47,6 +47,8 @@ def brought_by() -> Dict[str, Set[str]]:
     return brought
 
 
+#: extras that an extra brings along
+BROUGHT_ALONG = {"host": ["score", "diagnostics"], "diagnostics": ["score"]}
 TRUTH = ["--annotations", str(GOLDEN / "target_test.h5")]
 SUBMISSION = str(GOLDEN / "submission_test_a.h5")
 
@@ -85,6 +87,7 @@ assert found.attempted and not found.failed
     ("arguments", "extra"),
     [
         (["evaluate", SUBMISSION, "--phase", "test", *TRUTH], "score"),
+        (["compare", SUBMISSION, SUBMISSION, *TRUTH], "score"),
         (["dry-run"], "host"),
         (["bundle", "build", "--out", "nlb21.zip"], "host"),
         (["score", SUBMISSION, *TRUTH], "score"),
@@ -134,7 +137,7 @@ def test_a_light_install_has_few_packages_and_all_others_are_in_an_extra() -> No
     assert len(brought[""]) <= 8
     for module, extra in EXTRA_OF.items():
         distribution = {"s3transfer": "boto3"}.get(module, DISTRIBUTIONS.get(module, module))
-        within = brought[extra] | (brought["score"] if extra == "host" else set())
+        within = brought[extra] | set().union(*(brought[one] for one in BROUGHT_ALONG.get(extra, [])))
         assert distribution in within, module
         assert distribution not in brought[""], module
     used = {DISTRIBUTIONS.get(name, name) for name in third_parties(set(FILES))}
