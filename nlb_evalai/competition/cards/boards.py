@@ -222,13 +222,12 @@ def _row(row: Mapping[str, Any], labels: Tuple[str, ...]) -> Row:
     for label, value, error in zip(labels, results, errors):
         if value is None or value == MISSING:
             continue
+        name = printable(label, _MOST_SHOWN)
         if not _is_number(value):
-            raise ValueError(f"result of {_short(label)}: found {_short(value)}, expected a number")
+            raise ValueError(f"result of {name}: found {_short(value)}, expected a number")
         has_bar = _is_number(error) and error >= 0
         if error is not None and error != MISSING and not has_bar:
-            raise ValueError(
-                f"error of {_short(label)}: found {_short(error)}, expected a number from 0 on"
-            )
+            raise ValueError(f"error of {name}: found {_short(error)}, expected a number from 0 on")
         scores[label] = (value, error if has_bar else None)
     submitted = text_of(row.get("submission__submitted_at"))
     return Row(
