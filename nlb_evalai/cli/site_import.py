@@ -38,6 +38,12 @@ from nlb_evalai.web.http import Timing
     help="Which of the suite's splits a board is, where its name on EvalAI does not say it. May be "
     "given more than once.",
 )
+@click.option(
+    "--every-method",
+    is_flag=True,
+    help="Take every method of a team on a board, not its first row alone: boards show more than "
+    "one only of rows marked as baselines, which anybody can do.",
+)
 @click.option("--api", default="https://eval.ai", show_default=True, help="EvalAI's address.")
 @click.option(
     "--first-pause",
@@ -51,6 +57,7 @@ def import_boards(
     out: Path,
     suite: Suite,
     assigned: Tuple[str, ...],
+    every_method: bool,
     api: str,
     first_pause: float,
 ) -> None:
@@ -70,7 +77,7 @@ def import_boards(
     today = datetime.now(timezone.utc).date().isoformat()
     timing = Timing(first_pause_seconds=first_pause)
     with closing(Boards(api, challenge, timing=timing)) as boards:
-        result = import_cards(boards, challenge, suite, out, today, names)
+        result = import_cards(boards, challenge, suite, out, today, names, every_method)
     for note in result.notes:
         echo(f"note: {note}", err=True)
     new, same = plural(len(result.written), "new card"), len(result.unchanged)

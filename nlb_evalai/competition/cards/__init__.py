@@ -1,1 +1,1 @@
-"""Entries as files that people keep in a repository: a card with its receipt, or of a board."""
+"""Entries are files in a repository here: a card with its receipt, or from a board of EvalAI."""

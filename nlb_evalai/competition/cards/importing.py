@@ -54,6 +54,7 @@ def import_cards(
     out: Path,
     today: str,
     assigned: Mapping[str, str],
+    every_method: bool = False,
 ) -> Imported:
     """Write a card for each team's method on the public boards of a challenge.
 
@@ -69,6 +70,9 @@ def import_cards(
         The day of the import in ISO 8601, which every new card says.
     assigned : mapping
         A split's name on EvalAI -> its codename in the suite, where its name does not say it.
+    every_method : bool
+        Take all rows of a team on a board, one for each method, instead of the first alone.
+        EvalAI shows several only where they are marked as baselines, which anybody can do.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def import_cards(
     title = boards.title()
     planned: Dict[Tuple[str, int, str], _Planned] = {}
     for split, phase, place in _placed(boards.splits(), suite, assigned, result):
-        _take(boards, split, phase, place, suite, planned, result)
+        _take(boards, split, phase, place, suite, planned, result, every_method)
     writer = _Writer(out, there.cards if there else [], result)
     for (phase, team, method), plan in sorted(planned.items(), key=lambda one: _order(one[0])):
         known = (boards.address, challenge, team)
@@ -190,6 +194,7 @@ def _take(
     suite: Suite,
     planned: Dict[Tuple[str, int, str], _Planned],
     result: Imported,
+    every_method: bool,
 ) -> None:
     """Add a board's rows to the cards that are planned."""
     try:
@@ -205,6 +210,7 @@ def _take(
         if label not in own:
             shown = printable(label, _MOST_SHOWN)
             result.notes.append(f"{split}: its column {shown} is none of {suite.name}: left out")
+    seen: Set[Tuple[int, str]] = set()
     for row in found.rows:
         team = row.team_name if row.team_name.strip() else f"team {row.team}"
         method = row.method if row.method.strip() else f"submission {row.submission}"
@@ -216,11 +222,14 @@ def _take(
             )
         elif not set(row.scores) & set(own):
             result.notes.append(f"{where}: has no score there")
+        elif (row.team, method if every_method else "") in seen:
+            shown = printable(method, _MOST_SHOWN)
+            mend = "" if every_method else "; --every-method takes it"
+            result.notes.append(f"{where}: has another row, {shown}; the first counts{mend}")
         else:
+            seen.add((row.team, method if every_method else ""))
             plan = planned.setdefault((phase, row.team, method), _Planned(team))
-            if split.name in plan.rows:
-                result.notes.append(f"{where}: has two rows of one method; the first counts")
-            plan.rows.setdefault(split.name, (row, place))
+            plan.rows[split.name] = (row, place)
 
 
 def _card(

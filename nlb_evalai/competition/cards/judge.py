@@ -19,7 +19,7 @@ _Trait = Callable[[Card], Any]
 
 
 def judge(found: Found, suite: Suite) -> Found:
-    """The cards that hold, every problem of the others, and what there is to note.
+    """The cards that hold by themselves, every problem of all, and what there is to note.
 
     A receipt that was edited with care cannot be caught here: that takes the submission and the
     truth (see `recheck`).

@@ -17,6 +17,7 @@ from nlb_evalai.competition.cards.boards import text_of
 from nlb_evalai.competition.cards.entries import entries_of
 from nlb_evalai.competition.cards.folder import read_cards
 from nlb_evalai.competition.cards.names import folded
+from nlb_evalai.web import json_api
 from tests.nlb_evalai.competition.boards import MAZE, MAZE_20, RSG, RTT, SCALING, Evalai
 from tests.nlb_evalai.competition.hostile import HOSTILE
 
@@ -180,6 +181,24 @@ def test_a_folder_with_cards_that_cannot_be_read_is_left_alone(
     assert evalai.requests == []
 
 
+def test_one_row_a_team_and_board_is_taken_unless_every_method_is_wanted(
+    evalai: Evalai, tmp_path: Path
+) -> None:
+    only(evalai, MAZE)
+    evalai.row(submission__method_name="second", submission__is_baseline=True)
+    evalai.row(submission__method_name="second", submission__is_baseline=True)
+    result = run(evalai, tmp_path / "one")
+    line = (
+        "note: Test, MC_Maze (5 ms): team Team-participant: has another row, second; the first "
+        "counts"
+    )
+    assert told(result)[:2] == [f"{line}; --every-method takes it"] * 2
+    assert len(files(tmp_path / "one")) == 4
+    result = run(evalai, tmp_path / "all", "--every-method")
+    assert told(result)[:-1] == [line]
+    assert len(files(tmp_path / "all")) == 5
+
+
 # ---- which board is which ---------------------------------------------------------------------
 
 
@@ -302,6 +321,20 @@ def test_what_may_pass_is_asked_for_again(evalai: Evalai, tmp_path: Path) -> Non
     result = run(evalai, tmp_path)
     assert result.exit_code == 0, told(result)
     assert len(files(tmp_path)) == 4
+
+
+def test_every_request_waits_for_its_turn(
+    evalai: Evalai, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: List[float] = []
+    pace = json_api.Pace(per_minute=3)
+    monkeypatch.setattr(json_api.time, "sleep", slept.append)
+    monkeypatch.setattr(json_api, "Pace", lambda: pace)
+    evalai.answers[LEADERBOARD.format(MAZE)] = [(503, {})]
+    assert run(evalai, tmp_path).exit_code == 0
+    assert len(evalai.requests) == 12
+    # nobody sleeps here, so each waits for the same minute to end; the rest is the repeat's pause
+    assert sum(58 < one <= 60 for one in slept) == 12 - 3
 
 
 @pytest.mark.parametrize(
@@ -438,7 +471,7 @@ def test_names_that_collide_are_numbered_alike_whatever_the_order_of_the_board(
     found = []
     for seed in range(3):
         random.Random(seed).shuffle(evalai.boards[MAZE])
-        result = run(evalai, tmp_path / str(seed))
+        result = run(evalai, tmp_path / str(seed), "--every-method")
         assert result.exit_code == 0
         found.append(
             {name: read(tmp_path / str(seed) / name) for name in files(tmp_path / str(seed))}
