@@ -102,11 +102,11 @@ class _Gathering:
         links = {"paper": link_of(one["publication"]), "code": link_of(one["project"])}
         links = {what: address for what, address in links.items() if address}
         method = text_of(one["method"], MOST_OF_NAME)
-        said = one["code_released"]
+        said, key = one["code_released"], text_of(one["id"], MOST_OF_NAME)
         for dataset in self.suite.datasets:
-            self.keys[one["id"], dataset.name] = one["id"]
+            self.keys[one["id"], dataset.name] = key
         return Entry(
-            key=one["id"],
+            key=key,
             team=self.names.of_entry(one["id"]),
             method=method,
             links=links,
@@ -124,7 +124,9 @@ class _Gathering:
             ranks=self.ranks.get(one["id"], {}),
             remark=short(one["reasons"]),
             origin=f"scored here, by rules {stored.rules_version}" if stored else "",
-            receipt=public_receipt(stored.receipt, self.phase) if stored else None,
+            receipt=(
+                public_receipt(stored.receipt, self.phase) if stored and stored.receipt else None
+            ),
         )
 
     def anonymous(self, private: Sequence[Facts]) -> Iterator[Entry]:

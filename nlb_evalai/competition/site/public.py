@@ -76,7 +76,7 @@ def short(reasons: Sequence[str]) -> str:
 def fronts(
     pareto: Mapping[str, List[Dict[str, Any]]], names: Names, phase: Phase
 ) -> Dict[str, Tuple[Point, ...]]:
-    """The judged teams by dataset, under their public names."""
+    """The judged teams of each dataset that has some, under their public names."""
     return {
         dataset: tuple(
             Point(
@@ -88,6 +88,7 @@ def fronts(
             for row in rows
         )
         for dataset, rows in pareto.items()
+        if rows
     }
 
 

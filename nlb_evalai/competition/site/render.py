@@ -125,7 +125,7 @@ def _check_keys(entries: Sequence[Entry]) -> None:
 def page_of(key: str) -> str:
     """The address of an entry's page: its key, and a hash where that is no plain file name."""
     plain = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")[:60]
-    if plain != key:
+    if plain != key or not plain:
         plain += f"-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
     return f"entries/{plain.lstrip('-')}.html"
 
@@ -261,9 +261,8 @@ class _Pages:
         drawn = [
             (name, self.titles[name], front_figure(self.titles[name], points, label), points)
             for name, points in self.site.fronts.items()
-            if points
         ]
-        if not self.site.fronts:
+        if not drawn:
             return {}
         here = "interpretability.html"
         return {
