@@ -50,7 +50,7 @@ def entries_of(folder: Path, suite: Suite, phase: str) -> Tuple[List[Entry], Lis
     entries = []
     for card in judged.cards:
         if card.values["phase"] == phase:
-            key = free_name(card.where.rpartition(".")[0].replace("/", "-"), taken)
+            key = free_name(card.where.rpartition(".")[0].replace("/", "-"), taken).lower()
             taken.add(folded(key))
             entries.append(_entry(card, key, suite))
     return entries, judged.problems
@@ -62,9 +62,7 @@ def _entry(card: Card, key: str, suite: Suite) -> Entry:
     links = {name: link_of(address) for name, address in values.get("links", {}).items()}
     if code and code not in (PROMISED, CLOSED):
         links["code"] = link_of(code)
-    notes = [text_of(values["description"])] if values.get("description") else []
-    if code == PROMISED:
-        notes.append("The team has promised to release the code.")
+    notes = ("The team has promised to release the code.",) if code == PROMISED else ()
     origin, submitted = values.get("source", ""), values.get("submitted", "")
     if receipt is not None:
         origin = f"receipt of {receipt['created_at'][:10]}, rules {receipt['rules_version']}"
@@ -80,7 +78,8 @@ def _entry(card: Card, key: str, suite: Suite) -> Entry:
         kind=values.get("kind", "unknown"),
         is_code_open=None if code in ("", PROMISED) else code != CLOSED,
         submitted_at=submitted,
-        notes=tuple(notes),
+        description=text_of(values.get("description")),
+        notes=notes,
         scores=dict(_scores(card, suite)),
         left_out=dict(_left_out(card, suite)),
         origin=text_of(origin),

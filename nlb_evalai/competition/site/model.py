@@ -49,7 +49,11 @@ class Entry:
         Names it among the entries of a site, and its page: it must not tell who is anonymous.
     team, method : str
         As they are shown; an anonymous team has a made-up name, and no method.
-    authors, notes : tuple of str
+    authors : tuple of str
+    description : str
+        What its team says of it.
+    notes : tuple of str
+        What the scorer said of it.
     links : mapping
         What is there (``paper``, ``code``, ``project``) -> an address of :func:`link_of`.
     kind : str
@@ -82,6 +86,7 @@ class Entry:
     kind: str = "unknown"
     is_code_open: Optional[bool] = None
     submitted_at: str = ""
+    description: str = ""
     notes: Tuple[str, ...] = ()
     scores: Mapping[ScoreKey, Cell] = field(default_factory=dict)
     left_out: Mapping[ScoreKey, str] = field(default_factory=dict)
@@ -96,8 +101,9 @@ class Entry:
 class Comparison:
     """Two neighbors on a board, by the score that ranks; ``better`` and ``worse`` are keys.
 
-    ``difference`` and ``standard_error`` come from the same trials. Whether two can be told apart
-    says nothing of a third: marks are not to be chained.
+    ``difference`` and ``standard_error`` come from the same trials if ``is_paired``, else from the
+    two scores and their error bars alone, which takes more to tell two apart. Whether two can be
+    told apart says nothing of a third: marks are not to be chained.
     """
 
     dataset: str
@@ -107,6 +113,7 @@ class Comparison:
     difference: float
     standard_error: float
     is_clear: bool
+    is_paired: bool = True
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,7 @@ class HistoricalRow:
 class Site:
     """All that is on the pages.
 
+    Entries are ranked by the metric of that key, at that bin width, where a dataset has it.
     ``provenance`` gives a text for each label. ``fronts`` are the judged teams by dataset.
     ``citation`` is BibTeX, or empty.
     """
@@ -151,6 +159,8 @@ class Site:
     suite: Suite
     phase: Phase
     title: str
+    metric: str
+    bin_width_ms: int
     entries: Tuple[Entry, ...]
     comparisons: Tuple[Comparison, ...] = ()
     fronts: Mapping[str, Tuple[Point, ...]] = field(default_factory=dict)

@@ -28,7 +28,7 @@ from nlb_evalai.competition.cards.layout import SCHEMA, dump_card, parse_card, t
 from nlb_evalai.competition.cards.names import file_name, folded, free_name
 from nlb_evalai.errors import ToolError
 from nlb_evalai.submission.receipts import phase_of, public_receipt
-from tests.nlb_evalai.competition.hostile import HOSTILE
+from tests.nlb_evalai.competition.hostile import FILE_NAMES, HOSTILE
 from tests.paths import GOLDEN, ROOT
 
 TRUTH, SUBMISSION = GOLDEN / "target_test.h5", GOLDEN / "submission_test_b.h5"
@@ -158,10 +158,11 @@ def test_text_that_would_harm_a_reader_is_refused_in_bounded_time() -> None:
     assert time.process_time() - started < 3
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", [*HOSTILE, *FILE_NAMES])
 def test_hostile_text_goes_through_a_card_as_text(text: str) -> None:
-    text = text.replace("\ud800", "\ufffd")
-    card = {**BASE, "team": text, "method": text, "authors": [text], "description": text}
+    text = text.replace("\ud800", "\ufffd")[:150]
+    card = {**BASE, "team": f"T{text}", "method": f"M{text}", "authors": [f"A{text}"]}
+    card["description"] = text
     content = dump_card(card)
     assert parse_card(content)[:2] == (card, [])
     lines = content.decode("utf-8").split("\n")
@@ -335,7 +336,7 @@ def test_a_card_becomes_an_entry(tmp_path: Path, receipt: Dict[str, Any]) -> Non
     assert one.links == {"paper": "https://example.org/p", "code": "https://example.org/code"}
     assert (one.kind, one.is_code_open, one.submitted_at) == ("ensemble", True, "2026-11-26")
     assert one.authors == ("Ada <[e-mail removed]>",)
-    assert one.notes == ("What\\x1b it is.",)
+    assert (one.description, one.notes) == ("What\\x1b it is.", ())
     cell = one.scores["dmfc_rsg", 5, "co-bps"]
     said = receipt["groups"]["dmfc_rsg"]["scores"]["co-bps"]
     assert (cell.value, cell.standard_error) == (said["value"], said["standard_error"])
@@ -344,6 +345,7 @@ def test_a_card_becomes_an_entry(tmp_path: Path, receipt: Dict[str, Any]) -> Non
         one.origin == f"receipt of {receipt['created_at'][:10]}, rules {receipt['rules_version']}"
     )
     assert (two.kind, two.is_code_open) == ("unknown", None)
+    assert two.notes == ("The team has promised to release the code.",)
     assert two.submitted_at == receipt["created_at"]
     assert {one.key, two.key} == {"lab-one", "lab-two"}
 
