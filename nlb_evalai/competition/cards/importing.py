@@ -331,12 +331,7 @@ class _Writer:
         stem = free_name(card["method"], stems)
         stems.add(folded(stem))
         path = self._out / folder / f"{stem}{CARD}"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as file:
-                file.write(content)
-        except OSError as error:
-            raise ToolError(f"{path}: cannot be written: {error.strerror}") from None
+        _create(path, content)
         self._result.written.append(f"{folder}/{path.name}")
 
     def _folder(self, number: Tuple[str, int, int], team: str) -> str:
@@ -346,6 +341,21 @@ class _Writer:
             self._taken.setdefault(folded(folder), set())
             self._folders[number] = folder
         return self._folders[number]
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Write a new file, whole or not at all; ToolError if it cannot be, or one is there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            try:
+                file.write(content)
+                file.flush()
+            except BaseException:
+                path.unlink()
+                raise
+    except OSError as error:
+        raise ToolError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _differences(there: Mapping[str, Any], board: Mapping[str, Any]) -> List[str]:

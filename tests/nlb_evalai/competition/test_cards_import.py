@@ -16,7 +16,9 @@ from nlb_evalai.cli.site import site
 from nlb_evalai.competition.cards.boards import text_of
 from nlb_evalai.competition.cards.entries import entries_of
 from nlb_evalai.competition.cards.folder import read_cards
+from nlb_evalai.competition.cards.importing import _create
 from nlb_evalai.competition.cards.names import folded
+from nlb_evalai.errors import ToolError
 from nlb_evalai.web import json_api
 from tests.nlb_evalai.competition.boards import MAZE, MAZE_20, RSG, RTT, SCALING, Evalai
 from tests.nlb_evalai.competition.hostile import FILE_NAMES, HOSTILE
@@ -200,6 +202,17 @@ def test_one_row_a_team_and_board_is_taken_unless_every_method_is_wanted(
     result = run(evalai, tmp_path / "all", "--every-method")
     assert told(result)[:-1] == [line]
     assert len(files(tmp_path / "all")) == 5
+
+
+def test_a_card_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "team" / "card.yaml"
+    with pytest.raises(TypeError):
+        _create(path, "no bytes")  # type: ignore[arg-type]
+    assert not path.exists()
+    _create(path, b"one")
+    with pytest.raises(ToolError, match="cannot be written: File exists"):
+        _create(path, b"two")
+    assert path.read_bytes() == b"one"
 
 
 # ---- which board is which ---------------------------------------------------------------------
