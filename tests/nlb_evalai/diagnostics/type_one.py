@@ -9,6 +9,7 @@ training is fixed in the error bars. Every session has new eval trials.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Callable, Dict, List
 
 import numpy as np
@@ -70,6 +71,8 @@ class Session:
         )
         rates = self.train_rates
         metric.update(TRAIN, 0, rates[..., :N_HELDIN], rates[..., N_HELDIN:])
+        # no trial yet: the decoder is fitted now, once for both models
+        metric.update(EVAL, 0, rates[:0, :, :N_HELDIN], rates[:0, :, N_HELDIN:])
         return metric
 
     def psth_match(self) -> Metric:
@@ -97,8 +100,9 @@ def p_values(make: Make, n_sessions: int, n_trials: int) -> np.ndarray:
     for seed in range(n_sessions):
         session = Session(seed, n_trials)
         scores, left_out = [], []
-        for _ in range(2):
-            metric, rates = make(session), session.model()
+        trained = make(session)
+        for metric in (trained, deepcopy(trained)):
+            rates = session.model()
             metric.update(EVAL, 0, rates[..., :N_HELDIN], rates[..., N_HELDIN:])
             scores.append(metric.compute())
             left_out.append(LeftOut.of(metric))
