@@ -246,7 +246,7 @@ def compare(
     suite = suite_of_truth(truth, suite)
     codename = phase_of_truth(truth, suite, phase)
     entries = []
-    for name, path in zip(_names(paths), paths):
+    for name, path in zip(names_of(paths), paths):
         keeper = _Keeper()
         tell = partial(progress, name) if progress else None
         card = score(truth, path, codename, suite=suite, progress=tell, observer=keeper)
@@ -254,7 +254,7 @@ def compare(
     return _compared(suite, codename, entries)
 
 
-def _names(paths: Sequence[Path]) -> List[str]:
+def names_of(paths: Sequence[Path]) -> List[str]:
     """File names, or paths where some are the same; numbered where even these are."""
     names = [path.name for path in paths]
     if len(set(names)) < len(names):
