@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch bench-diagnostics type-one lint types bundle challenge refusals bench bench-ground-truth leak fuzz clean
+.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch bench-diagnostics type-one lint types bundle challenge refusals bench bench-ground-truth leak calibration fuzz clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -50,6 +50,9 @@ bench-batch: $(VENV)/.dev  ## throughput of one and of two pinned workers
 
 leak: $(VENV)/.dev  ## what submissions can find out about hidden truth, attack by attack
 	$(BIN)/python benchmarks/leak.py
+
+calibration: $(VENV)/.dev  ## error bars beside the true spread of scores, metric by metric (~5 min)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/calibration.py
 
 fuzz: $(VENV)/.dev  ## two thousand mutated submissions, each score held against the reference
 	$(BIN)/python -m tests.fuzz --count 2000

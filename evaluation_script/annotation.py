@@ -175,9 +175,13 @@ class Annotation:
             If an array cannot be read or contradicts another.
         """
         try:
-            return _ready(self.arrays(group), self.layouts[group].dataset.metrics)
+            ready, unfit = _ready(self.arrays(group), self.layouts[group].dataset.metrics)
         except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
             raise host_error(f"{self._path}, {group}: {error!r}") from None
+        layout = self.layouts[group]
+        for metric in ready.values():
+            metric.block_starts = layout.dataset.block_starts(layout.size(Axis.EVAL_TRIALS) or 0)
+        return ready, unfit
 
     def _expect(self, name: str, expected: str) -> None:
         found = root_text(self._file, name)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Dict, Mapping, Optional, Tuple
 import numpy as np
 
 from ..arrays import Part, RateArray, TruthArray
-from .jackknife import jackknife_error
+from .jackknife import Spread
 
 #: where a metric uses a part's held-in and held-out rates: booleans that broadcast to (trials,
 #: bins, neurons)
@@ -42,6 +42,11 @@ class Metric(ABC):
         Why there is no score where a submission does not bring the parts. Empty: it must.
     not_negative : tuple of RateArray
         The arrays that it scores by likelihood: a negative rate in them is refused.
+    takes_blocks : bool
+        Whether its error bar can leave out blocks of trials, as a continuous session needs it.
+    block_starts : ndarray of int (blocks,), optional
+        The first trial of each block that the error bar leaves out as one (see
+        ``jackknife.block_starts``); None: each trial stands for itself.
     """
 
     key: ClassVar[str]
@@ -54,6 +59,8 @@ class Metric(ABC):
     parts: ClassVar[Tuple[Part, ...]]
     absent: ClassVar[str] = ""
     not_negative: ClassVar[Tuple[RateArray, ...]] = ()
+    takes_blocks: ClassVar[bool] = False
+    block_starts: Optional[np.ndarray] = None
 
     @abstractmethod
     def __init__(self, truth: Mapping[str, Any]) -> None:
@@ -86,14 +93,14 @@ class Metric(ABC):
     def compute(self) -> float:
         """The score; not finite where it is undefined for these rates."""
 
-    def left_out(self) -> Optional[np.ndarray]:
-        """The score without each eval trial in turn (eval trials,); None where there is none."""
+    def spread(self) -> Optional[Spread]:
+        """How the score varies with the eval trials; None where nobody can say."""
         return None
 
     def standard_error(self) -> Optional[float]:
-        """Its delete-one-trial jackknife standard error; None where it has none."""
-        values = self.left_out()
-        return None if values is None else jackknife_error(values)
+        """Its jackknife standard error over the eval trials; None where it has none."""
+        spread = self.spread()
+        return None if spread is None else spread.error()
 
     def per_trial(self) -> Dict[str, np.ndarray]:
         """Arrays (eval trials,) from which two submissions can be compared trial by trial."""

@@ -1,10 +1,45 @@
-"""Delete-one-trial jackknife standard errors."""
+"""Jackknife standard errors: a score without one trial, or one block of trials, at a time."""
 
 from __future__ import annotations
 
-from typing import Optional
+from dataclasses import dataclass
+from typing import Any, Optional, Protocol
 
 import numpy as np
+
+
+def block_starts(n_trials: int) -> np.ndarray:
+    """Where the blocks start that stand for trials where these follow each other in time.
+
+    There are about as many blocks as trials in a block, each ``round(sqrt(n))`` trials or a little
+    more: long enough that what drifts is forgotten, many enough that the error bar is no guess.
+
+    Parameters
+    ----------
+    n_trials : int
+        At least 1.
+
+    Returns
+    -------
+    ndarray of int (blocks,)
+        The first trial of each; lengths differ by one at most. Two blocks, or one for one trial.
+
+    References
+    ----------
+    Künsch 1989, Annals of Statistics 17(3), on the jackknife of blocks.
+
+    Examples
+    --------
+    >>> block_starts(10).tolist()  # blocks of 3, 3 and 4 trials
+    [0, 3, 6]
+    """
+    n_blocks = min(n_trials, max(2, n_trials // round(n_trials**0.5)))
+    return np.arange(n_blocks) * n_trials // n_blocks
+
+
+def by_block(values: np.ndarray, starts: Optional[np.ndarray]) -> np.ndarray:
+    """Sums (blocks, ...) over blocks of trials; the values (trials, ...) where there are none."""
+    return values if starts is None else np.asarray(np.add.reduceat(values, starts, axis=0))
 
 
 def jackknife_error(left_out: np.ndarray) -> Optional[float]:
@@ -12,14 +47,14 @@ def jackknife_error(left_out: np.ndarray) -> Optional[float]:
 
     Parameters
     ----------
-    left_out : ndarray (trials,)
-        The score without trial i.
+    left_out : ndarray (trials,) or (blocks,)
+        The score without trial i, or without block i.
 
     Returns
     -------
     float or None
         ``sqrt((n - 1) / n * sum((x_i - mean(x))**2))``; None where a score is undefined
-        without some trial, or there are fewer than two trials.
+        without some of them, or there are fewer than two.
 
     References
     ----------
@@ -30,6 +65,43 @@ def jackknife_error(left_out: np.ndarray) -> Optional[float]:
         return None
     spread = left_out - left_out.mean()
     return float(np.sqrt((n_trials - 1) / n_trials * np.dot(spread, spread)))
+
+
+class Spread(Protocol):
+    """How a score varies with the eval trials that it is computed from.
+
+    That of the difference of two submissions' scores on the same trials is the difference of their
+    spreads, ``first - second``: what they have in common drops out.
+    """
+
+    @property
+    def size(self) -> int:
+        """How many independent trials, or blocks of them, stand behind it."""
+
+    def error(self) -> Optional[float]:
+        """The standard error; None where it is undefined."""
+
+    def __sub__(self, other: Any) -> Spread:
+        """The spread of the difference of this score and another of the same metric."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """The spread of a score by its values (trials,) or (blocks,) without each of them in turn."""
+
+    values: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Trials, or blocks."""
+        return len(self.values)
+
+    def error(self) -> Optional[float]:
+        """:func:`jackknife_error` of the values."""
+        return jackknife_error(self.values)
+
+    def __sub__(self, other: LeftOut) -> LeftOut:
+        return LeftOut(self.values - other.values)
 
 
 def r2_from_sums(residual: np.ndarray, total: np.ndarray) -> np.ndarray:

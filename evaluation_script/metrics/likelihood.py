@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional
+from typing import Dict, List
 
 import numpy as np
 
 from .base import Metric
+from .jackknife import LeftOut, by_block
 
 #: stands for a rate of exactly zero
 ZERO_RATE = 1e-9
@@ -22,6 +23,7 @@ class BitsPerSpike(Metric):
 
     best = float("inf")
     unit = "bits per spike"
+    takes_blocks = True
 
     def __init__(self) -> None:
         self._log_likelihood: List[np.ndarray] = []
@@ -79,15 +81,17 @@ class BitsPerSpike(Metric):
         bins = np.concatenate(self._bins).sum(axis=0, keepdims=True)
         return float(_bits(likelihood, spikes, bins)[0])
 
-    def left_out(self) -> Optional[np.ndarray]:
-        """The score without each trial; the mean-rate model is refitted each time."""
-        likelihood = np.concatenate(self._log_likelihood)
-        spikes = np.concatenate(self._spikes)
-        bins = np.concatenate(self._bins)
-        return _bits(
-            likelihood.sum() - likelihood,
-            spikes.sum(axis=0) - spikes,
-            bins.sum(axis=0) - bins,
+    def spread(self) -> LeftOut:
+        """The score without each trial or block; the mean-rate model is refitted each time."""
+        likelihood = by_block(np.concatenate(self._log_likelihood), self.block_starts)
+        spikes = by_block(np.concatenate(self._spikes), self.block_starts)
+        bins = by_block(np.concatenate(self._bins), self.block_starts)
+        return LeftOut(
+            _bits(
+                likelihood.sum() - likelihood,
+                spikes.sum(axis=0) - spikes,
+                bins.sum(axis=0) - bins,
+            )
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -118,35 +119,129 @@ class PsthMatch(Metric):
     def _true(self, condition: int) -> np.ndarray:
         return self._psth[condition][~np.isnan(self._psth[condition, :, 0])]
 
-    def left_out(self) -> Optional[np.ndarray]:
-        """The score without each trial."""
+    def spread(self) -> Optional[SpreadWithinConditions]:
+        """How the score varies with the trials of each condition, conditions fixed.
+
+        None where no condition has two trials.
+        """
         scored = self._scored()
         total = _total([self._true(c) for c in scored])
-        by_condition = {}
-        changed = {}
-        for condition in scored:
-            truth, rates = self._trials(condition)
-            mean = rates.mean(axis=0)
-            by_condition[condition] = np.square(truth - mean).sum(axis=0)
-            if len(rates) > 1:
-                # The mean without trial i is mean + (mean - rates_i) / (n - 1).
-                error = (rates - mean) / (len(rates) - 1)
-                error += truth - mean
-                changed[condition] = np.einsum("itu,itu->iu", error, error)
-        residual = np.sum([by_condition[c] for c in scored], axis=0)
-        score = r2_from_sums(residual, total).mean()
-        left_out = np.full(len(self._jitter), score)
-        for condition in scored:
-            rest = residual - by_condition[condition]
-            if condition in changed:
-                values = r2_from_sums(rest + changed[condition], total).mean(axis=1)
-            else:
-                others = [self._true(c) for c in scored if c != condition]
-                if not others:
-                    return None
-                values = r2_from_sums(rest, _total(others)).mean()
-            left_out[self._conditions[condition]] = values
-        return left_out
+        scale = np.divide(1.0, total * len(total), where=total > 0, out=np.zeros_like(total))
+        several = [c for c in scored if len(self._conditions[c]) > 1]
+        if not several:
+            return None
+        found = tuple(_spread_of(*self._trials(condition), scale) for condition in several)
+        return SpreadWithinConditions(found, len(scored) - len(several))
+
+
+@dataclass(frozen=True)
+class _ConditionSpread:
+    """How the n trials of a condition, two or more, move the summed squared error.
+
+    ``cost`` (n,) is what is added without each of them. ``products`` (n, n) are those of the
+    trials' deviations from their mean, scaled as errors are, and ``own`` (n,) their diagonal. All
+    are subtracted where two models are compared.
+    """
+
+    cost: np.ndarray
+    own: np.ndarray
+    products: np.ndarray
+
+    def __sub__(self, other: _ConditionSpread) -> _ConditionSpread:
+        return _ConditionSpread(
+            self.cost - other.cost, self.own - other.own, self.products - other.products
+        )
+
+    def jackknife(self) -> float:
+        """The delete-one-trial jackknife variance."""
+        n_trials = len(self.cost)
+        spread = self.cost - self.cost.mean()
+        return float((n_trials - 1) / n_trials * np.dot(spread, spread))
+
+    def square(self) -> float:
+        """An unbiased estimate of ``tr(C^2)`` (NaN for fewer than four trials)."""
+        n_trials = len(self.own)
+        if n_trials < 4:
+            return np.nan
+        products = np.square(self.products).sum()
+        square = (n_trials - 1) * (n_trials - 2) * products + self.own.sum() ** 2
+        square -= n_trials * (n_trials - 1) * np.square(self.own).sum()
+        return float(square / (n_trials * (n_trials - 1) * (n_trials - 2) * (n_trials - 3)))
+
+
+@dataclass(frozen=True)
+class SpreadWithinConditions:
+    """The spread of a score that falls by each condition's squared distance from its PSTH.
+
+    A distance that n trials average varies by ``4 b'Cb / n + 2 tr(C^2) / n^2``, with the distance b
+    of the model's mean and the covariance C of its trials. The delete-one-trial jackknife,
+    ``(n - 1) / n`` times the sum of squares about the condition's own mean, counts the second
+    term twice (a little more if n is small), which is what is taken off here; for normal trials
+    the rest is unbiased. ``tr(C^2)`` takes four trials: conditions of fewer have the mean of the
+    others, or 0 if there are none. A condition of one trial varies as the others would with one
+    trial each. The variance is never less than half of the jackknife's.
+
+    The difference of two models is such a quadratic form of their trials side by side, in which
+    the products of one count negative: its spread is the difference of theirs, term by term.
+
+    Parameters
+    ----------
+    conditions : tuple of _ConditionSpread
+        Those of two trials or more, one at least.
+    n_alone : int
+        Conditions of one trial.
+
+    References
+    ----------
+    Efron & Stein 1981, Annals of Statistics 9(3), on the jackknife's excess; Chen, Zhang &
+    Zhong 2010, JASA 105(490), on estimating ``tr(C^2)``.
+    """
+
+    conditions: Tuple[_ConditionSpread, ...]
+    n_alone: int
+
+    @property
+    def size(self) -> int:
+        """Trials."""
+        return self.n_alone + sum(len(one.cost) for one in self.conditions)
+
+    def __sub__(self, other: SpreadWithinConditions) -> SpreadWithinConditions:
+        pairs = zip(self.conditions, other.conditions)
+        return SpreadWithinConditions(tuple(one - two for one, two in pairs), self.n_alone)
+
+    def error(self) -> Optional[float]:
+        """The standard error; None where it is not finite."""
+        n = np.array([len(one.cost) for one in self.conditions], float)
+        plain = np.array([one.jackknife() for one in self.conditions])
+        square = np.array([one.square() for one in self.conditions])
+        known = ~np.isnan(square)
+        square[~known] = square[known].mean() if known.any() else 0.0
+        excess = 2 * square / n**2 * (1 + (n - 2) / (n - 1) ** 2)
+        alone = n * (plain - excess) - 2 * square / n + 2 * square
+        variance = (plain - excess).sum() + self.n_alone * alone.mean()
+        least = (plain.sum() + self.n_alone * (n * plain).mean()) / 2
+        return float(np.sqrt(max(variance, least))) if np.isfinite(variance) else None
+
+
+def _spread_of(truth: np.ndarray, rates: np.ndarray, scale: np.ndarray) -> _ConditionSpread:
+    """How the trials of a condition, two or more, spread the score.
+
+    Parameters
+    ----------
+    truth : ndarray (rows, neurons)
+    rates : ndarray (trials, rows, neurons)
+    scale : ndarray (neurons,)
+        What a squared error costs.
+    """
+    n_trials = len(rates)
+    root = np.sqrt(scale)
+    mean = rates.mean(axis=0)
+    deviations = ((rates - mean) * root).reshape(n_trials, -1)
+    error = ((mean - truth) * root).reshape(-1)
+    # The mean without trial i is mean - (rates_i - mean) / (n - 1).
+    own = np.einsum("ij,ij->i", deviations, deviations)
+    cost = own / (n_trials - 1) ** 2 - 2 * (deviations @ error) / (n_trials - 1)
+    return _ConditionSpread(cost, own, deviations @ deviations.T)
 
 
 def _total(truths: Sequence[np.ndarray]) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import EVAL, SPIKES, Axis, Kind, Part, TruthArray
 from .base import Metric, Used
+from .jackknife import LeftOut
 
 #: is_eye, theta, is_short, ts, tp of each trial; a row of NaN is an outlier
 BEHAVIOR = TruthArray("eval_behavior", (Axis.EVAL_TRIALS, 5), Kind.NUMBERS)
@@ -116,7 +117,7 @@ class SpeedTpCorrelation(Metric):
         rs = [_pearson(speeds[None, m], self._tp[None, m])[0] for m in self._members]
         return float(np.mean(rs))
 
-    def left_out(self) -> Optional[np.ndarray]:
+    def spread(self) -> Optional[LeftOut]:
         """The score without each trial; None where a condition has only two trials."""
         speeds = np.concatenate(self._speeds)
         rs = np.array([_pearson(speeds[None, m], self._tp[None, m])[0] for m in self._members])
@@ -127,7 +128,7 @@ class SpeedTpCorrelation(Metric):
                 return None
             change = _pearson(speeds[others], self._tp[others]) - rs[index]
             left_out[trials] += change / len(rs)
-        return left_out
+        return LeftOut(left_out)
 
 
 def _pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:

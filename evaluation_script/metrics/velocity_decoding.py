@@ -18,7 +18,7 @@ import numpy as np
 
 from ..arrays import EVAL, TRAIN, Axis, Kind, Part, TruthArray
 from .base import Metric, Used
-from .jackknife import r2_from_sums
+from .jackknife import LeftOut, by_block, r2_from_sums
 
 PENALTIES = np.logspace(-4, 0, 9)
 N_FOLDS = 5
@@ -173,6 +173,7 @@ class VelocityDecoding(Metric):
     )
     truth = (TRAIN_BEHAVIOR, EVAL_BEHAVIOR, TRAIN_MASK, EVAL_MASK)
     parts = (TRAIN, EVAL)
+    takes_blocks = True
 
     def __init__(self, truth: Mapping[str, Any]) -> None:
         self._train_behavior: np.ndarray = truth[TRAIN_BEHAVIOR.name]
@@ -187,7 +188,9 @@ class VelocityDecoding(Metric):
         self._rows = np.empty((0, 0))
         self._fitted = False
         self._residual = np.zeros((len(self._searches), len(self._eval_behavior), self._n_outputs))
-        self._errors = np.full((len(self._searches), *self._eval_behavior.shape), np.nan)
+        #: behavior less what is decoded, (decoders, eval trials, bins, columns); NaN in bins that
+        #: the decoder is not scored on
+        self.errors = np.full((len(self._searches), *self._eval_behavior.shape), np.nan)
 
     @classmethod
     def unfit(cls, truth: Mapping[str, Any]) -> Optional[str]:
@@ -256,14 +259,6 @@ class VelocityDecoding(Metric):
         """The penalty chosen for each decode mask."""
         return [search.penalty for search in self._searches]
 
-    @property
-    def errors(self) -> np.ndarray:
-        """Behavior less what is decoded, (decoders, eval trials, bins, columns).
-
-        NaN in bins that the decoder is not scored on, and for all before the eval trials.
-        """
-        return self._errors
-
     def _update_eval(self, start: int, *rates: np.ndarray) -> None:
         if not self._fitted:
             for search in self._searches:
@@ -280,7 +275,7 @@ class VelocityDecoding(Metric):
             if not used.any():
                 continue
             error = truth - rows[:, :n_rates] @ search.weights[:-1] - search.weights[-1]
-            self._errors[index, start:stop][used] = error[used.reshape(-1)]
+            self.errors[index, start:stop][used] = error[used.reshape(-1)]
             squares = np.square(error).reshape(*used.shape, self._n_outputs)
             self._residual[index, start:stop] = np.where(used[..., None], squares, 0.0).sum(axis=1)
 
@@ -288,18 +283,19 @@ class VelocityDecoding(Metric):
         """Mean over decode masks of R2."""
         return float(np.mean([r2_from_sums(r.sum(axis=0), t) for r, t in self._sums()]))
 
-    def left_out(self) -> Optional[np.ndarray]:
-        """The score without each eval trial, decoders fixed."""
-        left_out = np.zeros(len(self._eval_behavior))
-        for index, (residual, _) in enumerate(self._sums()):
-            count, sums, squares = self._trial_moments(index)
+    def spread(self) -> Optional[LeftOut]:
+        """The score without each eval trial or block of them, decoders fixed."""
+        left_out = []
+        for index, (by_trial, _) in enumerate(self._sums()):
+            moments = (by_trial, *self._trial_moments(index))
+            residual, count, sums, squares = (by_block(m, self.block_starts) for m in moments)
             rest = count.sum() - count
             if (rest == 0).any():
                 return None
             total = squares.sum(axis=0) - squares
             total -= np.square(sums.sum(axis=0) - sums) / rest[:, None]
-            left_out += r2_from_sums(residual.sum(axis=0) - residual, total).mean(axis=1)
-        return left_out / len(self._searches)
+            left_out.append(r2_from_sums(residual.sum(axis=0) - residual, total).mean(axis=1))
+        return LeftOut(np.mean(left_out, axis=0))
 
     def _used(self, index: int) -> np.ndarray:
         return self._eval_kept & self._eval_mask[:, index, None]

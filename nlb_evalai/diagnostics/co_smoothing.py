@@ -9,7 +9,7 @@ from typing import Any, List, Optional
 import numpy as np
 
 from evaluation_script.arrays import SPIKES, Part
-from evaluation_script.metrics.jackknife import jackknife_error
+from evaluation_script.metrics.jackknife import by_block, jackknife_error
 from evaluation_script.metrics.likelihood import ZERO_RATE
 from nlb_evalai.diagnostics.base import Case, Diagnostic, NotHadError, Plain, Seen
 from nlb_evalai.diagnostics.repeats import Repeats
@@ -67,12 +67,21 @@ class Likelihoods:
         ``sum(n log r - r)`` of a submission, in nats.
     spikes, bins : ndarray (trials, neurons)
         Scored spikes and bins.
+    block_starts : ndarray of int, optional
+        The first trial of each block that error bars leave out as one (see ``Metric``).
     """
 
-    def __init__(self, model: np.ndarray, spikes: np.ndarray, bins: np.ndarray) -> None:
+    def __init__(
+        self,
+        model: np.ndarray,
+        spikes: np.ndarray,
+        bins: np.ndarray,
+        block_starts: Optional[np.ndarray] = None,
+    ) -> None:
         self.model = model
         self.spikes = spikes
         self.bins = bins
+        self.block_starts = block_starts
         self.n_spikes = float(spikes.sum())
 
     def mean_rates(self) -> np.ndarray:
@@ -89,12 +98,15 @@ class Likelihoods:
         return np.asarray(self.model - (self.spikes * np.log(mean) - self.bins * mean))
 
     def by_neuron(self) -> Shares:
-        """Neurons; the error bar deletes a trial, each time with the mean rates of the rest."""
-        spikes, bins = self.spikes.sum(axis=0), self.bins.sum(axis=0)
-        left, left_bins = spikes - self.spikes, bins - self.bins
+        """Neurons; the error bar deletes a trial or block, with the mean rates of the rest."""
+        model, by_trial, by_bins = (
+            by_block(one, self.block_starts) for one in (self.model, self.spikes, self.bins)
+        )
+        spikes, bins = by_trial.sum(axis=0), by_bins.sum(axis=0)
+        left, left_bins = spikes - by_trial, bins - by_bins
         with np.errstate(divide="ignore", invalid="ignore"):
             baseline = left * np.log(left / left_bins) - left
-            left_out = (self.model.sum(axis=0) - self.model - baseline) / left / np.log(2)
+            left_out = (model.sum(axis=0) - model - baseline) / left / np.log(2)
         errors = [jackknife_error(column) for column in left_out.T]
         return self._shares(self.gains().sum(axis=0), spikes, errors)
 
@@ -145,7 +157,10 @@ class CoSmoothingDiagnostic(Diagnostic):
         if not spikes.sum() > 0:
             raise NotHadError("there is no held-out spike")
         self.likelihoods = Likelihoods(
-            np.zeros(shape), spikes, self._scored.sum(axis=1, dtype=float)
+            np.zeros(shape),
+            spikes,
+            self._scored.sum(axis=1, dtype=float),
+            case.layout.dataset.block_starts(shape[0]),
         )
         self._log_mean = np.log(self.likelihoods.mean_rates())
         self._squares = np.zeros(shape[0])

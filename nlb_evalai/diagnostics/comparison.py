@@ -13,8 +13,9 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from evaluation_script.annotation import Annotation
-from evaluation_script.arrays import Part
+from evaluation_script.arrays import Axis, Part
 from evaluation_script.metrics import Metric
+from evaluation_script.metrics.jackknife import Spread, by_block
 from evaluation_script.scorecard import Scorecard
 from evaluation_script.scoring import score
 from evaluation_script.submission.plan import Block
@@ -118,41 +119,25 @@ class Comparison(Plain):
     left_out: List[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """A score without each eval trial in turn, as far as there is one."""
-
-    values: Optional[np.ndarray]
-
-    @classmethod
-    def of(cls, metric: Metric) -> LeftOut:
-        """Of a metric that has seen everything."""
-        return cls(metric.left_out())
-
-    def difference(self, other: LeftOut, difference: float) -> Difference:
-        """The difference of this score and another on the same trials, with its error."""
-        if self.values is None or other.values is None:
-            return Difference(difference, None, 0)
-        return of_left_out(difference, self.values - other.values)
-
-
 class _Keeper:
     """Keeps of each group what pairs are made of; see ``scoring.Observer``.
 
     Attributes
     ----------
-    left_out : dict of str to dict of str to LeftOut
+    spreads : dict of str to dict of str to Spread or None
         By group and metric.
     shares : dict of str to CoSmoothingDiagnostic
     """
 
     def __init__(self) -> None:
-        self.left_out: Dict[str, Dict[str, LeftOut]] = {}
+        self.spreads: Dict[str, Dict[str, Optional[Spread]]] = {}
         self.shares: Dict[str, CoSmoothingDiagnostic] = {}
+        self.n_trials: Dict[str, int] = {}
 
     def begin(self, annotation: Annotation, group: str, parts: Sequence[Part]) -> None:
         self._annotation, self._group = annotation, group
         self._begun = False
+        self.n_trials[group] = annotation.layouts[group].size(Axis.EVAL_TRIALS) or 0
 
     def _begin(self) -> None:
         # not before the metrics have found the truth fit
@@ -172,7 +157,7 @@ class _Keeper:
             shares.update(block.part, block.start, heldin, heldout)
 
     def finish(self, metrics: Mapping[str, Metric]) -> None:
-        self.left_out[self._group] = {key: LeftOut.of(metric) for key, metric in metrics.items()}
+        self.spreads[self._group] = {key: metric.spread() for key, metric in metrics.items()}
 
 
 @dataclass
@@ -299,9 +284,9 @@ def _difference(
     group: str, key: str, first: _Entry, second: _Entry
 ) -> Tuple[ScoreDifference, Difference]:
     scores = [one.card.groups[group].scores[key].value for one in (first, second)]
-    kept = [one.kept.left_out[group][key] for one in (first, second)]
-    difference = scores[0] - scores[1]
-    found = kept[0].difference(kept[1], difference)
+    n_trials = first.kept.n_trials[group]
+    spreads = [one.kept.spreads[group][key] for one in (first, second)]
+    found = difference_of(scores[0] - scores[1], *spreads)
     row = ScoreDifference(
         group,
         key,
@@ -309,24 +294,34 @@ def _difference(
         second.name,
         scores[0],
         scores[1],
-        difference,
+        found.difference,
         found.standard_error,
         found.p_value,
         None,
-        found.n_trials,
-        trials_needed(found),
+        n_trials,
+        trials_needed(found, n_trials),
     )
     return row, found
 
 
-def trials_needed(found: Difference) -> Optional[int]:
+def difference_of(
+    difference: float, first: Optional[Spread], second: Optional[Spread]
+) -> Difference:
+    """A difference of two scores on the same trials, with the error that their spreads give it."""
+    if first is None or second is None:
+        return Difference(difference, None, 0)
+    spread = first - second
+    return Difference(difference, spread.error(), spread.size)
+
+
+def trials_needed(found: Difference, n_trials: int) -> Optional[int]:
     """How many trials tell a difference of this size from none, at ``LEVEL`` with ``POWER``.
 
-    The error bar shrinks with the root of the number of trials.
+    The error bar, which is that of ``n_trials``, shrinks with the root of their number.
 
     Examples
     --------
-    >>> trials_needed(Difference(0.004, 0.005, 100))  # 0.8 standard errors from 100 trials
+    >>> trials_needed(Difference(0.004, 0.005, 100), 100)  # 0.8 standard errors from 100 trials
     1227
     """
     from scipy.stats import norm
@@ -334,7 +329,7 @@ def trials_needed(found: Difference) -> Optional[int]:
     if not found.difference or not found.standard_error:
         return None
     wanted = float(norm.ppf(1 - LEVEL / 2) + norm.ppf(POWER))
-    needed = found.n_trials * (wanted * found.standard_error / found.difference) ** 2
+    needed = n_trials * (wanted * found.standard_error / found.difference) ** 2
     return math.ceil(needed) if needed < 1e15 else None
 
 
@@ -347,16 +342,20 @@ def _where(group: str, first: _Entry, second: _Entry) -> WhereTheyDiffer:
     by_condition = np.zeros((len(gain), len(groups)))
     for number, trials in enumerate(groups):
         by_condition[trials, number] = gain[trials].sum(axis=1)
-    conditions = _places(by_condition, spikes)
+    starts = shares.likelihoods.block_starts
+    conditions = _places(by_condition, spikes, starts)
     if shares.has_outsiders and conditions:
         conditions[-1] = replace(conditions[-1], number=-1)
     return WhereTheyDiffer(
-        group, first.name, second.name, _sorted(_places(gain, spikes)), _sorted(conditions)
+        group, first.name, second.name, _sorted(_places(gain, spikes, starts)), _sorted(conditions)
     )
 
 
-def _places(gain: np.ndarray, spikes: np.ndarray) -> List[PlaceOfDifference]:
+def _places(
+    gain: np.ndarray, spikes: np.ndarray, block_starts: Optional[np.ndarray]
+) -> List[PlaceOfDifference]:
     """Columns of gains in nats (trials, places), in bits per spike of all spikes."""
+    gain, spikes = by_block(gain, block_starts), by_block(spikes, block_starts)
     left = (spikes.sum() - spikes)[:, None] * np.log(2)
     with np.errstate(divide="ignore", invalid="ignore"):
         without = (gain.sum(axis=0) - gain) / left

@@ -9,7 +9,7 @@ import numpy as np
 
 from evaluation_script.arrays import Part
 from evaluation_script.metrics import VelocityDecoding
-from evaluation_script.metrics.jackknife import jackknife_error, r2_from_sums
+from evaluation_script.metrics.jackknife import by_block, jackknife_error, r2_from_sums
 from evaluation_script.metrics.velocity_decoding import EVAL_BEHAVIOR
 from nlb_evalai.diagnostics.base import Case, Diagnostic, NotHadError, Plain, Seen
 from nlb_evalai.diagnostics.repeats import Repeats
@@ -72,7 +72,8 @@ class DecodingDiagnostic(Diagnostic):
         metric = seen.metric(VelocityDecoding)
         if metric is None:
             raise NotHadError("no velocity could be decoded")
-        by_axis = np.mean([_by_trial(one, self._behavior) for one in metric.errors], axis=0)
+        starts = metric.block_starts
+        by_axis = np.mean([_by_trial(one, self._behavior, starts) for one in metric.errors], axis=0)
         within, why = None, self._why
         if self._repeats is not None:
             within = self._within(metric.errors)
@@ -131,14 +132,17 @@ def _with_each_left_out(residual: np.ndarray, total: np.ndarray) -> np.ndarray:
     return np.concatenate([[1 - residual.sum(axis=0) / total.sum(axis=0)], without])
 
 
-def _by_trial(errors: np.ndarray, behavior: np.ndarray) -> np.ndarray:
-    """R2 of each axis, then without each trial: (1 + trials, axes)."""
+def _by_trial(
+    errors: np.ndarray, behavior: np.ndarray, block_starts: Optional[np.ndarray]
+) -> np.ndarray:
+    """R2 of each axis, then without each trial or block of them: (1 + trials, axes)."""
     used = ~np.isnan(errors[..., :1])
     kept = behavior[used[..., 0]]
-    squares = np.where(used, np.square(errors), 0.0).sum(axis=1)
+    squares = by_block(np.where(used, np.square(errors), 0.0).sum(axis=1), block_starts)
     centered = np.where(used, behavior - kept.mean(axis=0), 0.0)
-    count, sums = used.sum(axis=1), centered.sum(axis=1)
-    total = np.square(centered).sum(axis=1)
+    count, sums, total = (
+        by_block(one.sum(axis=1), block_starts) for one in (used, centered, np.square(centered))
+    )
     left_count = count.sum() - count
     with np.errstate(divide="ignore", invalid="ignore"):
         left_total = total.sum(axis=0) - total - np.square(sums.sum(axis=0) - sums) / left_count

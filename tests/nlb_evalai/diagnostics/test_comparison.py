@@ -97,13 +97,13 @@ def test_of_two_files_that_are_the_same_nothing_differs(five, tmp_path: Path) ->
 def test_so_many_trials_tell_a_difference_four_times_out_of_five() -> None:
     rng = np.random.default_rng(0)
     effect, spread, n = 0.3, 1.0, 20
-    needed = trials_needed(Difference(effect, spread / np.sqrt(n), n))
+    needed = trials_needed(Difference(effect, spread / np.sqrt(n), n), n)
     assert needed is not None
     draws = rng.normal(effect, spread, (4000, needed))
     z = draws.mean(axis=1) / (draws.std(axis=1, ddof=1) / np.sqrt(needed))
     assert np.mean(np.abs(z) > 1.96) == pytest.approx(0.8, abs=0.03)
-    assert trials_needed(Difference(0.0, 1.0, 20)) is None
-    assert trials_needed(Difference(0.1, None, 20)) is None
+    assert trials_needed(Difference(0.0, 1.0, 20), 20) is None
+    assert trials_needed(Difference(0.1, None, 20), 20) is None
 
 
 @pytest.mark.parametrize(

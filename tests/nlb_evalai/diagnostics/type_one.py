@@ -16,7 +16,7 @@ import numpy as np
 
 from evaluation_script.arrays import EVAL, TRAIN
 from evaluation_script.metrics import CoSmoothing, Metric, PsthMatch, VelocityDecoding
-from nlb_evalai.diagnostics.comparison import LEVEL, LeftOut
+from nlb_evalai.diagnostics.comparison import LEVEL, difference_of
 
 N_BINS, N_LATENTS, N_HELDIN, N_HELDOUT = 20, 4, 8, 6
 N_CONDITIONS, NOISE = 8, 0.25
@@ -99,14 +99,14 @@ def p_values(make: Make, n_sessions: int, n_trials: int) -> np.ndarray:
     found: List[float] = []
     for seed in range(n_sessions):
         session = Session(seed, n_trials)
-        scores, left_out = [], []
+        scores, spreads = [], []
         trained = make(session)
         for metric in (trained, deepcopy(trained)):
             rates = session.model()
             metric.update(EVAL, 0, rates[..., :N_HELDIN], rates[..., N_HELDIN:])
             scores.append(metric.compute())
-            left_out.append(LeftOut.of(metric))
-        difference = left_out[0].difference(left_out[1], scores[0] - scores[1])
+            spreads.append(metric.spread())
+        difference = difference_of(scores[0] - scores[1], *spreads)
         assert difference.p_value is not None
         found.append(difference.p_value)
     return np.array(found)
