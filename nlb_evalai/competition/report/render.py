@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,6 +14,7 @@ from nlb_evalai import __version__
 from nlb_evalai.competition.award.explain import cell, table
 from nlb_evalai.competition.report.figures import board_figure, front_figure, metrics_figure
 from nlb_evalai.competition.report.view import Board, Cell, View
+from nlb_evalai.tables import csv_text
 
 LEADERBOARD_SCHEMA = "nlb-evalai/leaderboard/1"
 _HERE = Path(__file__).parent
@@ -123,30 +122,20 @@ def _board_json(board: Board) -> Dict[str, Any]:
 
 def leaderboard_csv(view: View) -> str:
     """All boards as one long table: a row for each score."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
+    rows: List[List[Any]] = [
         [
             *("dataset", "bin_width_ms", "rank", "team", "entry", "method", "paper", "code"),
             *("counts", "metric", "value", "standard_error"),
         ]
-    )
+    ]
     for board in view.boards:
         for line in board.lines:
             facts = [line.rank, line.name, line.entry, line.method, line.paper, line.code]
             for key, found in line.cells.items():
-                row = [board.dataset.name, board.bin_width_ms, *facts, not line.note, key]
-                writer.writerow(
-                    [_harmless(one) for one in row] + [found.value, found.standard_error]
-                )
-    return out.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    """Text that a spreadsheet will not take for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+                where = [board.dataset.name, board.bin_width_ms]
+                score = [found.value, found.standard_error]
+                rows.append([*where, *facts, not line.note, key, *score])
+    return csv_text(rows)
 
 
 def leaderboard_markdown(view: View) -> str:
