@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle challenge refusals bench bench-ground-truth leak fuzz clean
+.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle challenge refusals bench bench-ground-truth leak real-lead fuzz clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -41,6 +41,9 @@ test-browser: $(VENV)/.dev  ## open the report in headless Chromium (installed w
 
 bench-batch: $(VENV)/.dev  ## throughput of one and of two pinned workers
 	$(BIN)/python benchmarks/batch.py
+
+real-lead: $(VENV)/.dev  ## how often equal and unequal teams are told apart, by simulation (~5 min)
+	$(BIN)/python benchmarks/real_lead.py
 
 leak: $(VENV)/.dev  ## what submissions can find out about hidden truth, attack by attack
 	$(BIN)/python benchmarks/leak.py

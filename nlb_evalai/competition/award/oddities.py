@@ -66,10 +66,12 @@ def _shared_members(rules: Rulebook, standing: Sequence[Standing]) -> List[str]:
     for mark in sorted(teams, key=lambda mark: (sorted(names[mark]), mark)):
         if len(teams[mark]) > 1:
             people = sorted(names[mark])
-            who = people[0] if len(people) == 1 else f"{_named(people)}, by one e-mail address,"
-            said[
-                f"{who} is a member of {len(teams[mark])} teams: {some_of(sorted(teams[mark]))}"
-            ] = None
+            who = people[0]
+            if len(people) > 1:
+                who = f"{_named(people)}, who share a user name or an e-mail address,"
+            verb = "is a member" if len(people) == 1 else "are members"
+            several = some_of(sorted(teams[mark]))
+            said[f"{who} {verb} of {len(teams[mark])} teams: {several}"] = None
     return list(said)
 
 
