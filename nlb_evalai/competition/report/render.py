@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from nlb_evalai import __version__
-from nlb_evalai.competition.award.explain import cell, table
+from nlb_evalai.competition.award.explain import cell, leads, table
 from nlb_evalai.competition.report.figures import board_figure, front_figure, metrics_figure
 from nlb_evalai.competition.report.view import Board, Cell, View
 from nlb_evalai.tables import csv_text
@@ -42,6 +42,7 @@ def page(view: View, made_at: Optional[datetime] = None) -> str:
         title=rules["title"] if rules else f"{view.suite.title}: {phase.title}",
         phase_title=phase.title,
         decimals=view.decimals,
+        leads=leads,
         truth="public" if phase.truth_is_public else "hidden",
         css=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         datasets=datasets,
