@@ -9,8 +9,9 @@ from typing import Dict, Iterable, List, Optional, Sequence
 from nlb_evalai.competition.award.export import Entry, read_export
 from nlb_evalai.competition.batch.task import Source
 from nlb_evalai.errors import NOT_SEEN, ProblemsError
-from nlb_evalai.web.fetch import FetchError, objects_below
+from nlb_evalai.web.fetch import FetchError
 from nlb_evalai.web.http import without_query
+from nlb_evalai.web.locations import objects_below
 
 _SUFFIXES = (".h5", ".hdf5", ".nwb")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
@@ -66,6 +67,14 @@ def contents(path: Path) -> Dict[str, Any]:
         found["trial_spikes"] = sorted(map(tuple, db.execute("SELECT * FROM trial_spikes")))
     db.close()
     return found
+
+
+@contextmanager
+def by_hand(store: Path) -> Iterator[sqlite3.Connection]:
+    """Change a store as the scorer would not; without digests it is one of an earlier version."""
+    with closing(sqlite3.connect(store)) as db, db:
+        yield db
+        db.execute("DELETE FROM digests")
 
 
 @pytest.fixture(scope="session")

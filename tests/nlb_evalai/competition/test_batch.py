@@ -28,6 +28,7 @@ from tests.nlb_evalai.competition.conftest import (
     N_BAD,
     N_GOOD,
     Bench,
+    by_hand,
     contents,
     of_csv,
     score_folder,
@@ -156,13 +157,12 @@ def test_new_rules_score_again_keep_old_rows_and_changes_says_what_moved(
         assert [one.rules_version for one in history] == [DEFAULT_SUITE.rules_version, "9.9"]
         assert opened.current("test")["100"].rules_version == "9.9"
         assert changes(opened, DEFAULT_SUITE, "test", {"100": "100"}) == []
-    with sqlite3.connect(store) as db:
+    with by_hand(store) as db:
         db.execute(
             "UPDATE scores SET value = value + 0.5 WHERE metric = 'co-bps' AND bin_width_ms = 5 "
             "AND row_id = ?",
             (history[1].row_id,),
         )
-    db.close()
     with Store(store) as opened:
         (moved,) = changes(opened, DEFAULT_SUITE, "test", {"100": "100"})
     assert moved["after"] == pytest.approx(moved["before"] + 0.5)
@@ -255,7 +255,7 @@ def test_a_store_of_another_suite_and_what_is_no_store_are_refused(tmp_path: Pat
     with pytest.raises(StoreError, match="suite 'nlb99', expected 'nlb21'"):
         Store(store, suite=DEFAULT_SUITE.name)
     (tmp_path / "text").write_text("hello, this is no database")
-    with pytest.raises(StoreError, match="cannot be used as a store"):
+    with pytest.raises(StoreError, match="it is no store"):
         Store(tmp_path / "text", suite=DEFAULT_SUITE.name)
     with pytest.raises(StoreError, match="there is no such store"):
         Store(tmp_path / "none")

@@ -16,7 +16,8 @@ from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.competition.batch.run import Tally, run_batch
 from nlb_evalai.competition.batch.sources import SourceError, collect
 from nlb_evalai.competition.store import Store
-from nlb_evalai.web.fetch import FetchError, fetched
+from nlb_evalai.web.fetch import FetchError
+from nlb_evalai.web.locations import fetched
 from tests.nlb_evalai.competition.conftest import Bench, of_csv, serially
 
 HEADER = ("id", "Team Name", "Challenge Phase", "Submitted File")
@@ -53,14 +54,15 @@ def test_an_export_is_fetched_scored_once_and_its_credentials_are_not_kept(
         ("4", "A", "Validation", f"{web}/101.h5"),
     ]
     export, store = str(of_csv(tmp_path / "export.csv", rows)), tmp_path / "results.sqlite"
-    assert score(bench, store, [export]) == Tally(1, 2, 0)
+    assert score(bench, store, [export]) == Tally(1, 2, 0, 1)
     with Store(store) as opened:
         current = opened.current("test")
         assert set(current) == {"1", "2", "3"}
         assert "HTTP 404" in current["2"].error
         assert "no Submitted File" in current["3"].error
     assert b"secret" not in store.read_bytes()
-    assert score(bench, store, [export]) == Tally(0, 2, 1), "the first is not fetched again"
+    again = score(bench, store, [export])
+    assert again == Tally(0, 1, 2, 1), "what is known, and what is not there, is not fetched again"
 
 
 def test_files_of_an_export_are_found_by_id(bench: Bench, tmp_path: Path) -> None:
@@ -89,27 +91,27 @@ def test_an_s3_prefix_is_scored_and_known_objects_are_not_fetched_again(
             monkeypatch.setenv(name, "testing")
         monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         client = boto3.client("s3")
-        client.create_bucket(Bucket="uploads")
+        client.create_bucket(Bucket="competition")
         for key in ("phase/100.h5", "phase/sub/101.h5", "phase/note.txt", "other/102.h5"):
             path = bench.folder / Path(key).name
             body = path.read_bytes() if path.exists() else b"text"
-            client.put_object(Bucket="uploads", Key=key, Body=body)
+            client.put_object(Bucket="competition", Key=key, Body=body)
         store = tmp_path / "results.sqlite"
-        assert score(bench, store, ["s3://uploads/phase/"]) == Tally(2, 0, 0)
+        assert score(bench, store, ["s3://competition/phase/"]) == Tally(2, 0, 0)
         with Store(store) as opened:
             assert set(opened.current("test")) == {"100", "sub/101"}
-        assert score(bench, store, ["s3://uploads/phase/"]) == Tally(0, 0, 2)
+        assert score(bench, store, ["s3://competition/phase/"]) == Tally(0, 0, 2)
         with pytest.raises(SourceError, match="s3://nowhere"):
             collect(["s3://nowhere/x"], ["test"])
-        client.put_object(Bucket="uploads", Key="odd/a?b#1.h5", Body=b"odd")
-        (odd,) = collect(["s3://uploads/odd/"], ["test"]).sources
+        client.put_object(Bucket="competition", Key="odd/a?b#1.h5", Body=b"odd")
+        (odd,) = collect(["s3://competition/odd/"], ["test"]).sources
         with fetched(odd.location) as path:
             assert path.read_bytes() == b"odd"
         monkeypatch.setenv("AWS_ENDPOINT_URL", "no address")
-        with pytest.raises(SourceError, match="s3://uploads/phase/: Invalid endpoint: no address"):
-            collect(["s3://uploads/phase/"], ["test"])
+        with pytest.raises(SourceError, match="s3://competition/phase/: Invalid endpoint: no address"):
+            collect(["s3://competition/phase/"], ["test"])
         with pytest.raises(FetchError, match=r"100\.h5: Invalid endpoint"):
-            fetched("s3://uploads/phase/100.h5").__enter__()
+            fetched("s3://competition/phase/100.h5").__enter__()
     finally:
         server.stop()
 

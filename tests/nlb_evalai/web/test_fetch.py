@@ -9,8 +9,9 @@ from pathlib import Path
 import boto3
 import pytest
 
-from nlb_evalai.web.fetch import FetchError, FileRefused, fetch, fetched, objects_below
+from nlb_evalai.web.fetch import FetchError, FileRefused, fetch
 from nlb_evalai.web.http import Timing
+from nlb_evalai.web.locations import fetched, objects_below
 from tests import store
 from tests.nlb_evalai.remote.standin import StandIn, Trouble
 
@@ -163,10 +164,11 @@ def test_what_a_store_refuses_is_told_in_words_and_may_pass(bucket, fault, words
 def test_an_object_that_finds_no_room_is_refused_in_words(bucket):
     code = (
         "import resource\n"
-        "from nlb_evalai.web.fetch import FileRefused, fetched\n"
+        "from nlb_evalai.web.fetch import NoRoom\n"
+        "from nlb_evalai.web.locations import fetched\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
         "try:\n    fetched('s3://uploads/a/1.h5').__enter__()\n"
-        "except FileRefused as error:\n    print(error)\n"
+        "except NoRoom as error:\n    print(error)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
