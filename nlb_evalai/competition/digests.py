@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-from nlb_evalai.competition.storefile import StoreFile
+#: (query, values) -> all rows
+Rows = Callable[[str, Sequence[Any]], List[Tuple[Any, ...]]]
 
 _PARTS = (
     "SELECT row_id, name, phase, submission_sha256, truth_sha256, rules_version, status, "
@@ -26,38 +27,28 @@ _PARTS = (
 )
 
 
-def keep_digest(file: StoreFile, row_id: int) -> None:
-    """Keep the hash of a row that is complete now."""
-    file.execute("INSERT OR REPLACE INTO digests VALUES (?, ?)", (row_id, _digest(file, row_id)))
-
-
-def check_digests(file: StoreFile) -> None:
-    """Compare every row with its hash, and the rows that stand with their names.
-
-    Raises
-    ------
-    StoreError
-        If something was changed by other hands than the store's.
-    """
-    if not file.rows("SELECT 1 FROM sqlite_master WHERE name = 'digests'"):
-        return  # of an earlier version
-    for row_id, sha256 in file.rows("SELECT row_id, sha256 FROM digests"):
-        if _digest(file, row_id) != sha256:
-            names = file.rows("SELECT name FROM submissions WHERE row_id = ?", (row_id,))
-            whose = f"of submission {names[0][0]}" if names else f"number {row_id}"
-            raise file.damaged(f"the row {whose} is not what was kept")
-    stray = file.rows(
-        "SELECT current.name FROM current LEFT JOIN submissions USING (row_id) "
-        "WHERE current.name IS NOT submissions.name OR current.phase IS NOT submissions.phase"
-    )
-    if stray:
-        raise file.damaged(f"what stands for submission {stray[0][0]} is another's row")
-
-
-def _digest(file: StoreFile, row_id: int) -> str:
-    parts = [file.rows(query, (row_id,)) for query in _PARTS]
+def digest_of(rows: Rows, row_id: int) -> str:
+    """Hex SHA-256 of a submission's row, its scores and its trials."""
+    parts = [rows(query, (row_id,)) for query in _PARTS]
     return hashlib.sha256(json.dumps(parts, default=_hex).encode()).hexdigest()
 
 
 def _hex(blob: Any) -> str:
     return hashlib.sha256(blob).hexdigest()
+
+
+def changed(rows: Rows) -> Optional[str]:
+    """What was changed by other hands than the store's, in words; None if nothing was."""
+    if not rows("SELECT 1 FROM sqlite_master WHERE name = 'digests'", ()):
+        return None  # of an earlier version
+    for row_id, sha256 in rows("SELECT row_id, sha256 FROM digests", ()):
+        if digest_of(rows, row_id) != sha256:
+            names = rows("SELECT name FROM submissions WHERE row_id = ?", (row_id,))
+            whose = f"of submission {names[0][0]}" if names else f"number {row_id}"
+            return f"the row {whose} is not what was kept"
+    stray = rows(
+        "SELECT current.name FROM current LEFT JOIN submissions USING (row_id) "
+        "WHERE current.name IS NOT submissions.name OR current.phase IS NOT submissions.phase",
+        (),
+    )
+    return f"what stands for submission {stray[0][0]} is another's row" if stray else None

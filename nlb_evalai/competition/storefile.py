@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from evaluation_script.files import is_disk_full
+from nlb_evalai.competition.digests import changed
 from nlb_evalai.errors import ToolError
 from nlb_evalai.web.locations import DOWNLOAD_PREFIX
 
@@ -163,14 +164,14 @@ class StoreFile:
             yield
         except sqlite3.ProgrammingError:
             raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # of text, or of a damaged message
             said = str(error)
             what = next((told for words, told in _TOLD if words in said), _DAMAGED.format(said))
             raise StoreError(f"{self.path}: {what}") from None
         except OSError as error:
             full = "the disk is full" if is_disk_full(error) else error.strerror or str(error)
-            where = error.filename or self.path
-            raise StoreError(f"{where}: cannot be read or written: {full}") from None
+            where = f" ({error.filename})" if error.filename else ""
+            raise StoreError(f"{self.path}: cannot be read or written: {full}{where}") from None
 
     def damaged(self, what: str) -> StoreError:
         """The error of what only the reader of rows can see."""
@@ -190,9 +191,11 @@ class StoreFile:
             self._sweep()
             if not self._file.exists():
                 self._create(suite)
-        self._db = self._connect("rw") if write else self._connect_to_read()
-        self._check(suite)
+        self._db = self._connect_to_read()
+        self._check()
         if write:
+            self._db.close()
+            self._db = self._connect("rw")
             self._db.execute("PRAGMA journal_mode = WAL")
             # A power cut may lose the last submissions, which are then scored again.
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -299,10 +302,11 @@ class StoreFile:
             return self._connect("ro&immutable=1")
         return db
 
-    def _check(self, suite: Optional[str]) -> None:
+    def _check(self) -> None:
         ((found,),) = self.rows("PRAGMA integrity_check(1)")
-        if found != "ok":
-            raise self.damaged(" ".join(str(found).split()))
+        what = changed(self.rows) if found == "ok" else " ".join(str(found).split())
+        if what:
+            raise self.damaged(what)
         schema = self._meta("schema")
         if schema != STORE_SCHEMA:
             raise StoreError(

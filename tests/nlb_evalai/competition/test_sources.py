@@ -108,7 +108,9 @@ def test_an_s3_prefix_is_scored_and_known_objects_are_not_fetched_again(
         with fetched(odd.location) as path:
             assert path.read_bytes() == b"odd"
         monkeypatch.setenv("AWS_ENDPOINT_URL", "no address")
-        with pytest.raises(SourceError, match="s3://competition/phase/: Invalid endpoint: no address"):
+        with pytest.raises(
+            SourceError, match="s3://competition/phase/: Invalid endpoint: no address"
+        ):
             collect(["s3://competition/phase/"], ["test"])
         with pytest.raises(FetchError, match=r"100\.h5: Invalid endpoint"):
             fetched("s3://competition/phase/100.h5").__enter__()
