@@ -6,24 +6,32 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, List
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
 from evaluation_script.suites import DEFAULT_SUITE
-from nlb_evalai.competition.batch.run import Tally, run_batch
+from nlb_evalai.competition.batch.run import BatchError, Tally, run_batch
 from nlb_evalai.competition.batch.sources import SourceError, collect
 from nlb_evalai.competition.store import Store
 from nlb_evalai.web.fetch import FetchError
 from nlb_evalai.web.locations import fetched
-from tests.nlb_evalai.competition.conftest import Bench, of_csv, serially
+from tests.nlb_evalai.competition.conftest import Bench, no_file_beyond, of_csv, serially
 
 HEADER = ("id", "Team Name", "Challenge Phase", "Submitted File")
 
 
+#: paths in the order in which they were asked for
+asked: List[str] = []
+
+
 class Silent(SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        asked.append(self.path)
+        super().do_GET()
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -37,10 +45,10 @@ def web(bench: Bench) -> Iterator[str]:
         server.shutdown()
 
 
-def score(bench: Bench, store: Path, places: list, **kwargs) -> Tally:
-    found = collect(places, ["test", "Test"], **kwargs)
+def score(bench: Bench, store: Path, places: List[str], retry: bool = False) -> Tally:
+    sources = collect(places, ["test", "Test"]).sources
     with Store(store, suite=DEFAULT_SUITE.name, write=True) as opened:
-        return run_batch(opened, found.sources, bench.annotations, "test", serially)
+        return run_batch(opened, sources, bench.annotations, "test", serially, retry=retry)
 
 
 def test_an_export_is_fetched_scored_once_and_its_credentials_are_not_kept(
@@ -63,6 +71,53 @@ def test_an_export_is_fetched_scored_once_and_its_credentials_are_not_kept(
     assert b"secret" not in store.read_bytes()
     again = score(bench, store, [export])
     assert again == Tally(0, 1, 2, 1), "what is known, and what is not there, is not fetched again"
+
+
+def test_what_cannot_be_had_is_asked_for_again_on_demand_or_at_another_address_alone(
+    bench: Bench, web: str, tmp_path: Path
+) -> None:
+    def export(address: str) -> str:
+        return str(of_csv(tmp_path / "export.csv", [HEADER, ("1", "A", "Test", address)]))
+
+    store, gone = tmp_path / "results.sqlite", f"{web}/gone.h5"
+    asked.clear()
+    assert score(bench, store, [export(f"{gone}?Signature=1")]) == Tally(0, 1, 0, 1)
+    with Store(store) as opened:
+        assert opened.current("test")["1"].error_kind == "refused"
+    assert score(bench, store, [export(f"{gone}?Signature=1")]) == Tally(0, 0, 1, 1)
+    assert asked == ["/gone.h5?Signature=1"]
+    assert score(bench, store, [export(f"{gone}?Signature=1")], retry=True) == Tally(0, 1, 0, 1)
+    assert score(bench, store, [export(f"{gone}?Signature=2")]) == Tally(0, 1, 0, 1)
+    assert asked[1:] == ["/gone.h5?Signature=1", "/gone.h5?Signature=2"]
+    assert score(bench, store, [export("ftp://x.org/1.h5")]) == Tally(0, 1, 0, 1)
+    assert score(bench, store, [export(f"{web}/100.h5")]) == Tally(1, 0, 0)
+    with Store(store) as opened:
+        assert opened.current("test")["1"].is_scored
+    assert score(bench, store, [export(f"{gone}?Signature=3")]) == Tally(0, 1, 0, 1)
+    with Store(store) as opened:
+        assert opened.current("test")["1"].is_scored, "scores stay when their file goes"
+
+
+def test_without_room_for_a_download_the_batch_ends_and_the_same_command_goes_on(
+    bench: Bench, web: str, tmp_path: Path
+) -> None:
+    rows = [HEADER, *((f"{i}", "A", "Test", f"{web}/{100 + i}.h5") for i in range(2))]
+    export, store = str(of_csv(tmp_path / "export.csv", rows)), tmp_path / "results.sqlite"
+    kept = tmp_path / "kept.h5"
+    kept.write_bytes((bench.folder / "102.h5").read_bytes())
+    places = [str(kept), export]
+    assert score(bench, store, places[:1]) == Tally(1)
+    with (
+        no_file_beyond(kept.stat().st_size // 2),
+        pytest.raises(
+            BatchError, match=r"results\.sqlite\.work: the disk is full, .* submission 0"
+        ),
+    ):
+        score(bench, store, places)
+    with Store(store) as opened:
+        assert set(opened.current("test")) == {"kept"}, "what was scored before; no failure"
+    assert not store.with_name("results.sqlite.work").exists()
+    assert score(bench, store, places) == Tally(2, 0, 1)
 
 
 def test_files_of_an_export_are_found_by_id(bench: Bench, tmp_path: Path) -> None:

@@ -6,15 +6,14 @@ import ctypes
 import json
 import os
 import random
-import resource
 import shutil
 import sqlite3
 import struct
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, List
 
 import numpy as np
 import pytest
@@ -24,6 +23,7 @@ from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.competition.batch.task import FAILED, SCORED, Outcome, Source
 from nlb_evalai.competition.store import Store
 from nlb_evalai.competition.storefile import StoreError
+from tests.nlb_evalai.competition.conftest import no_file_beyond
 from tests.paths import ROOT
 
 OLD = ROOT / "tests" / "data" / "old"
@@ -194,16 +194,6 @@ def test_the_log_of_a_store_that_is_gone_is_not_written_over(tmp_path: Path) -> 
 
 
 # ---- a full disk ------------------------------------------------------------------------------
-
-
-@contextmanager
-def no_file_beyond(n_bytes: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_without_room_to_commit_what_was_kept_stays_and_the_same_goes_on(
