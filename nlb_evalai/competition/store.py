@@ -158,7 +158,8 @@ class Store:
                 *key,
                 outcome.status,
                 outcome.kind,
-                outcome.error,
+                # SQLite takes no surrogates, which names in a damaged file may hold
+                outcome.error.encode("utf-8", "backslashreplace").decode("utf-8"),
                 without_query(source.location),
                 source.fingerprint if outcome.kind == REFUSED else source.version,
                 json.dumps(card.notes if card else []),

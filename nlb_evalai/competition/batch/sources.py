@@ -74,6 +74,11 @@ def collect(
         if len(found.sources) == before and not any(place in text for text in problems):
             problems.append(f"{place}: no submission there ({', '.join(_SUFFIXES)})")
     problems += _twice(found.sources)
+    for source in found.sources:
+        try:
+            f"{source.name} {source.location}".encode()
+        except UnicodeEncodeError:
+            problems.append(f"{source.location}: its name is no UTF-8 text; rename it")
     if problems:
         raise SourceError(problems)
     return found

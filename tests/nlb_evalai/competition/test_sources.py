@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -178,8 +179,10 @@ def test_every_place_without_submissions_and_every_double_name_is_named(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "100.h5").write_bytes(b"x")
-    places = [str(tmp_path / "empty"), str(tmp_path / "none.h5"), str(bench.folder)]
-    with pytest.raises(SourceError, match="3 problems") as caught:
+    odd = Path(os.fsdecode(bytes(tmp_path / "odd") + b"\xff.h5"))
+    odd.write_bytes(b"x")
+    places = [str(tmp_path / "empty"), str(tmp_path / "none.h5"), str(bench.folder), str(odd)]
+    with pytest.raises(SourceError, match="4 problems") as caught:
         collect([*places, str(tmp_path / "100.h5")], ["test"])
-    for words in ("no submission there", "no such file", "two submissions are called 100"):
+    for words in ("no submission there", "no such file", "two submissions are called 100", "UTF-8"):
         assert words in str(caught.value)
