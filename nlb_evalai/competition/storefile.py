@@ -192,7 +192,8 @@ class StoreFile:
             if not self._file.exists():
                 self._create(suite)
         self._db = self._connect_to_read()
-        self._check()
+        with self.transaction("DEFERRED"):  # one look, whatever a writer does meanwhile
+            self._check(suite, write)
         if write:
             self._db.close()
             self._db = self._connect("rw")
@@ -202,11 +203,6 @@ class StoreFile:
             with self.transaction():
                 _make_tables(self._db, suite)
         self.suite = self._meta("suite")
-        if suite is not None and self.suite != suite:
-            raise StoreError(
-                f"{self.path}: holds scores of suite {self.suite!r}, expected {suite!r}; give "
-                "another --store"
-            )
 
     def _know(self) -> None:
         """Refuse what is no store, without a byte written to it or beside it."""
@@ -226,7 +222,8 @@ class StoreFile:
         if found != APPLICATION_ID and (found or not self._is_of_an_earlier_version()):
             raise StoreError(
                 f"{self.path}: it is the database of another program (application id {found}, "
-                "without the tables of a store); nothing was written to it: give another --store"
+                "without the tables of a store), or its head is damaged; nothing was written to "
+                "it: give another --store"
             )
 
     def _is_of_an_earlier_version(self) -> bool:
@@ -291,18 +288,21 @@ class StoreFile:
         return sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
 
     def _connect_to_read(self) -> sqlite3.Connection:
-        """Also a file that was not closed out of its log, in a folder that cannot be written."""
+        """A connection that writes nothing, unless a killed process left a change half made."""
         db = self._connect("ro")
         try:
             db.execute("SELECT 1 FROM meta").fetchone()
         except sqlite3.OperationalError:
             db.close()
+            if self._beside("-journal").exists():
+                return self._connect("rw")  # which undoes it
             if self._has_log() or self._beside("-shm").exists():
                 raise
+            # it says that it has a log, and in a folder that cannot be written none can be made
             return self._connect("ro&immutable=1")
         return db
 
-    def _check(self) -> None:
+    def _check(self, suite: Optional[str], write: bool) -> None:
         ((found,),) = self.rows("PRAGMA integrity_check(1)")
         what = changed(self.rows) if found == "ok" else " ".join(str(found).split())
         if what:
@@ -311,6 +311,12 @@ class StoreFile:
         if schema != STORE_SCHEMA:
             raise StoreError(
                 f"{self.path}: schema: found {schema or None!r}, expected {STORE_SCHEMA!r}"
+            )
+        held = self._meta("suite")
+        if suite is not None and held != suite and (held or not write):
+            raise StoreError(
+                f"{self.path}: holds scores of suite {held!r}, expected {suite!r}; give another "
+                "--store"
             )
 
     def _meta(self, key: str) -> str:
@@ -354,9 +360,9 @@ class StoreFile:
     # ---- in use -----------------------------------------------------------------------------
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
         """All that is executed inside, or nothing of it."""
-        self.execute("BEGIN IMMEDIATE")
+        self.execute(f"BEGIN {kind}")
         try:
             yield
             self.execute("COMMIT")

@@ -258,6 +258,27 @@ def test_a_finished_store_is_one_file_which_a_reader_at_the_end_only_delays(
     assert "results.sqlite-wal" not in listing(tmp_path)
 
 
+@pytest.mark.parametrize("write", [False, True])
+def test_a_change_of_the_file_itself_that_was_half_made_is_undone(
+    write: bool, calm: Path, tmp_path: Path
+) -> None:
+    """As when the machine stops while a writer begins, or closes the store out of its log."""
+    path = shutil.copyfile(calm, tmp_path / "results.sqlite")
+    child = os.fork()
+    if child == 0:
+        db = sqlite3.connect(path, isolation_level=None)
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("BEGIN")
+        db.execute("UPDATE submissions SET error = 'half made' || hex(zeroblob(5000))")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert (tmp_path / "results.sqlite-journal").stat().st_size
+    assert path.read_bytes() != calm.read_bytes()
+    Store(path, suite=SUITE, write=write).close()
+    assert everything(path) == everything(calm)
+    assert "results.sqlite-journal" not in listing(tmp_path)
+
+
 def test_the_work_folder_is_swept_by_the_next_writer_alone(tmp_path: Path) -> None:
     path, work = tmp_path / "results.sqlite", tmp_path / "results.sqlite.work"
     left = work / "nlb-submission-abc"
