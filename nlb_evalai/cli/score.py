@@ -116,14 +116,14 @@ def score(
         raise click.UsageError("--workers is for this machine: leave it out with --dask")
     suite = suite_of_truth(annotations, phase, suite)
     title = phase_of(suite, phase).title
-    with Annotation(annotations, phase, suite):
-        pass  # a truth that is wrong is told before there is a store, or a bar
     found = collect(submissions, (phase, title), files)
     for warning in found.warnings:
         echo(f"warning: {warning}", err=True)
     exports = [Path(place) for place in submissions]
     given = [Path(source.location) for source in found.sources if source.location]
     spare_inputs([store_path], [annotations, *exports, *given])
+    with Annotation(annotations, phase, suite):
+        pass  # a truth that is wrong is told before there is a store, or a bar
     runner: Runner
     if address:
         runner = partial(run_cluster, address=address, say=partial(echo, err=True))
