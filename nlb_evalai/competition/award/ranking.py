@@ -48,9 +48,31 @@ def shares(ranks: Mapping[str, int], prizes: Sequence[float]) -> Dict[str, Fract
         tied = [key for key in ranks if ranks[key] == rank]
         held = prizes[rank - 1 : rank - 1 + len(tied)]
         if held:
-            amount = sum((Fraction(usd) for usd in held), Fraction(0)) / len(tied)
+            amount = sum((Fraction(str(usd)) for usd in held), Fraction(0)) / len(tied)
             won.update(dict.fromkeys(tied, amount))
     return won
+
+
+def to_the_cent(won: Mapping[str, Fraction], order: Sequence[str]) -> Dict[str, Fraction]:
+    """Shares as whole cents with the sum that they had, by the largest remainder.
+
+    Parameters
+    ----------
+    won : mapping
+        key -> exact share in USD; the sum is a number of whole cents.
+    order : sequence of str
+        Of equal remainders, the cents that are over go to the keys that come first here.
+
+    References
+    ----------
+    Balinski & Young 1982, Fair Representation, on Hamilton's method.
+    """
+    cents = {key: int(share * 100) for key, share in won.items()}
+    over = int(sum(won.values()) * 100) - sum(cents.values())
+    by_remainder = sorted(won, key=lambda key: (cents[key] - won[key] * 100, order.index(key)))
+    for key in by_remainder[:over]:
+        cents[key] += 1
+    return {key: Fraction(number, 100) for key, number in cents.items()}
 
 
 def judged(scores: Mapping[Tuple[str, str, str], float]) -> Dict[str, Dict[str, float]]:
