@@ -307,7 +307,10 @@ def main() -> None:
             found = dict(ratios(repeated(n_trials, n_conditions, smoothing, *many)))
             kind = "smoothed spikes" if smoothing else "near the true rates"
             row(n_trials, n_conditions, kind, *map(figures, found.values()))
-    print(f"\ntp corr, 283 eval trials: {figures(dict(ratios(timed(283, *many)))['tp corr'])}\n")
+    for n_trials in (100, 283):
+        found = dict(ratios(timed(n_trials, *many)))
+        print(f"\ntp corr, {n_trials} eval trials: {figures(found['tp corr'])}")
+    print()
 
     row("eval trials", "drift's memory", *(f"{k}, {w}" for k in ("co-bps", "fp-bps", "vel R2")
         for w in ("single trials", "blocks")))  # fmt: skip
