@@ -33,6 +33,7 @@ from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._suite import phase_of, suite_of_truth, suite_option
 from nlb_evalai.cli._terminal import echo, print_json
 from nlb_evalai.competition.batch.cluster import run_cluster
+from nlb_evalai.competition.batch.diagnostics import DiagnosticsFile
 from nlb_evalai.competition.batch.pool import run_pool
 from nlb_evalai.competition.batch.run import Runner, Tally, run_batch
 from nlb_evalai.competition.batch.sources import collect
@@ -85,6 +86,11 @@ class _Rate(ProgressColumn):
     is_flag=True,
     help="Try again to fetch what was not there, not given or too large before.",
 )
+@click.option(
+    "--diagnostics",
+    is_flag=True,
+    help="Say why each submission scores what it scores, in a file beside the store.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
 def score(
     submissions: Tuple[str, ...],
@@ -96,6 +102,7 @@ def score(
     workers: Optional[int],
     address: Optional[str],
     retry: bool,
+    diagnostics: bool,
     as_json: bool,
 ) -> None:
     """Score SUBMISSIONS into a store: files, folders, s3:// prefixes, or EvalAI's CSV export.
@@ -106,6 +113,9 @@ def score(
     --retry.
 
     Downloads lie beside the store meanwhile, up to 2 GB for each worker.
+
+    --diagnostics adds a line of JSON for each submission that is scored now to a file named as the
+    store, with .diagnostics.jsonl behind it. It tells of the truth: keep it among hosts.
 
     The command exits with 0 when every submission is scored, is itself at fault, or will not be
     had; with 2 when the truth, the store or a place of submissions cannot be used, or the disk is
@@ -121,7 +131,9 @@ def score(
         echo(f"warning: {warning}", err=True)
     exports = [Path(place) for place in submissions]
     given = [Path(source.location) for source in found.sources if source.location]
-    spare_inputs([store_path], [annotations, *exports, *given])
+    notes = DiagnosticsFile(store_path) if diagnostics else None
+    outputs = [store_path, *([notes.path] if notes else [])]
+    spare_inputs(outputs, [annotations, *exports, *given])
     with Annotation(annotations, phase, suite):
         pass  # a truth that is wrong is told before there is a store, or a bar
     runner: Runner
@@ -137,6 +149,8 @@ def score(
 
             def on_outcome(outcome: Outcome) -> None:
                 progress.advance(bar)
+                if notes:
+                    notes.add(outcome, phase)
                 if outcome.status == FAILED:
                     failures.append(outcome)
                     line = f"failed  {outcome.source.name}: {_brief(outcome)}"
@@ -151,6 +165,7 @@ def score(
                     runner,
                     suite=suite,
                     retry=retry,
+                    diagnostics=diagnostics,
                     on_outcome=on_outcome,
                 )
             except KeyboardInterrupt:

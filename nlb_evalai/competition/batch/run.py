@@ -61,12 +61,14 @@ def run_batch(
     suite: Optional[Suite] = None,
     limits: Optional[Limits] = None,
     retry: bool = False,
+    diagnostics: bool = False,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Tally:
     """Score every source that the store does not hold under the same hashes and rules.
 
     ``suite`` must be that of the truth; left out, the truth says it. ``retry`` asks again for what
-    was refused, which else is skipped as long as its address is the same.
+    was refused, which else is skipped as long as its address is the same. ``diagnostics`` come with
+    the outcomes of what is scored now; the store does not keep them.
 
     Raises
     ------
@@ -110,7 +112,7 @@ def run_batch(
             continue
         hashes = frozenset(sha256 for sha256, _ in known)
         where = str(Path(annotations).resolve())
-        tasks.append(Task(source, where, phase, suite, hashes, limits, store.work))
+        tasks.append(Task(source, where, phase, suite, hashes, limits, store.work, diagnostics))
     outcomes = iter(runner(tasks) if tasks else ())
     try:
         for outcome in outcomes:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import FrozenSet, Optional
+from typing import Any, Dict, FrozenSet, Optional
 
 from evaluation_script.errors import EvaluationError, InternalError, LimitError, SubmissionError
 from evaluation_script.files import file_sha256
@@ -16,6 +16,8 @@ from evaluation_script.reader.process import Limits
 from evaluation_script.scorecard import Scorecard
 from evaluation_script.scoring import score
 from evaluation_script.suites import Suite
+from nlb_evalai.diagnostics.base import plain
+from nlb_evalai.diagnostics.group import DiagnosticsObserver
 from nlb_evalai.web.fetch import FetchError, FileRefused, NoRoom, NotGiven
 from nlb_evalai.web.locations import fetched
 
@@ -56,6 +58,7 @@ class Task:
 
     ``suite`` makes one of the host's own known where the task arrives; left out, the truth says of
     which suite it is. ``work`` is the folder for downloads; left out, the temporary folder.
+    ``diagnostics`` asks for diagnostics beside the scores.
     """
 
     source: Source
@@ -65,6 +68,7 @@ class Task:
     known: FrozenSet[str] = frozenset()
     limits: Optional[Limits] = None
     work: Optional[Path] = None
+    diagnostics: bool = False
 
 
 @dataclass
@@ -73,7 +77,8 @@ class Outcome:
 
     ``kind`` of a failure: ``submission`` (the file is at fault), ``limit``, ``unavailable`` (it
     could not be fetched), ``refused`` (nor will it ever be from there), ``crash`` (its worker
-    process ended), ``internal``, ``no room`` (on the disk of who scores).
+    process ended), ``internal``, ``no room`` (on the disk of who scores). ``diagnostics`` are plain
+    JSON values by group, where they were asked for.
     """
 
     source: Source
@@ -83,6 +88,7 @@ class Outcome:
     kind: str = ""
     error: str = ""
     seconds: float = 0.0
+    diagnostics: Optional[Dict[str, Any]] = None
 
 
 def score_task(task: Task) -> Outcome:
@@ -126,7 +132,16 @@ def _score_into(outcome: Outcome, task: Task) -> None:
         if outcome.sha256 in task.known:
             outcome.status = KNOWN
             return
-        card = score(task.annotations, path, task.phase, suite=task.suite, limits=task.limits)
+        observer = DiagnosticsObserver() if task.diagnostics else None
+        card = score(
+            task.annotations,
+            path,
+            task.phase,
+            suite=task.suite,
+            limits=task.limits,
+            observer=observer,
+        )
         if card.receipt["files"]["submission"]["sha256"] != outcome.sha256:
             raise InternalError("the submitted file changed while it was scored")
         outcome.card, outcome.status = card, SCORED
+        outcome.diagnostics = plain(observer.groups) if observer else None
