@@ -108,7 +108,7 @@ def test_so_many_trials_tell_a_difference_four_times_out_of_five() -> None:
 
 @pytest.mark.parametrize(
     ("key", "n_sessions", "n_trials"),
-    [("co-bps", 300, 50), ("vel R2", 150, 50), ("psth R2", 250, 50)],
+    [("co-bps", 200, 60), ("vel R2", 120, 60), ("psth R2", 150, 60)],
 )
 def test_equal_models_are_told_apart_as_often_as_the_level_says(
     key: str, n_sessions: int, n_trials: int

@@ -11,78 +11,17 @@ import numpy as np
 import pytest
 
 from evaluation_script.annotation import Annotation
-from evaluation_script.metrics import bits_per_spike
 from nlb_evalai import evaluate
 from nlb_evalai.diagnostics.base import NotHadError
-from nlb_evalai.diagnostics.few_shot import TRIALS, FewShot, draws_of, few_shot
+from nlb_evalai.diagnostics.few_shot import FewShot, few_shot
 from nlb_evalai.diagnostics.few_shot_files import (
     LATENT_ARRAYS,
     RATE_ARRAYS,
     checked,
     few_shot_of_file,
 )
-from nlb_evalai.diagnostics.group import GroupDiagnostics
 from nlb_evalai.diagnostics.inputs import InputsFile
-from tests.nlb_evalai.diagnostics.five_models import N_HELDIN, Files, Simulated
-
-
-def newton(regressors: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The same penalized Poisson regression by Newton's method: intercept, then weights."""
-    design = np.c_[np.ones(len(counts)), regressors]
-    penalty = np.r_[0.0, np.full(regressors.shape[1], 1e-3)]
-    weights = np.r_[np.log(counts.mean()), np.zeros(regressors.shape[1])]
-    for _ in range(30):
-        rates = np.exp(design @ weights)
-        slope = design.T @ (counts - rates) / len(counts) - penalty * weights
-        weights += np.linalg.solve(
-            (design.T * rates) @ design / len(counts) + np.diag(penalty), slope
-        )
-    return weights
-
-
-def simple_few_shot(simulated: Simulated, k: int) -> np.ndarray:
-    """Few-shot co-bps of the true model, in a few lines."""
-    heldin = {split: np.log(rates[..., :N_HELDIN]) for split, rates in simulated.rates.items()}
-    spikes = {split: counts[..., N_HELDIN:] for split, counts in simulated.spikes.items()}
-    every = sorted({int(t) for draws in draws_of(120).values() for d in draws for t in d})
-    rows = heldin["train"][every].reshape(-1, N_HELDIN)
-    _, sizes, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
-    share = np.cumsum(sizes**2) / (sizes**2).sum()
-    kept = axes[: np.searchsorted(share, 0.99) + 1]
-    scale = np.sqrt(len(rows)) / sizes[: len(kept)]
-    scores = {split: (x - rows.mean(axis=0)) @ kept.T * scale for split, x in heldin.items()}
-    bits = []
-    for draw in draws_of(120)[k]:
-        x = scores["train"][draw].reshape(-1, len(kept))
-        y = spikes["train"][draw].reshape(len(x), -1)
-        weights = np.array([newton(x, column) for column in y.T])
-        rates = np.exp(scores["val"] @ weights[:, 1:].T + weights[:, 0])
-        bits.append(bits_per_spike(rates, spikes["val"]))
-    return np.array(bits)
-
-
-def found_of(evaluation: object) -> GroupDiagnostics:
-    return next(iter(evaluation.groups.values())).diagnostics  # type: ignore[attr-defined]
-
-
-def test_few_shot_co_bps_is_that_of_a_few_lines(five, evaluated) -> None:
-    found = found_of(evaluated["true"]).few_shot
-    assert [one.n_trials for one in found.scores] == list(TRIALS)
-    for one in found.scores:
-        expected = simple_few_shot(five[1], one.n_trials)
-        assert one.draws == pytest.approx(expected, abs=2e-4)
-        assert one.score == pytest.approx(expected.mean(), abs=2e-4)
-        assert one.spread == pytest.approx(expected.std(ddof=1), abs=2e-4)
-    assert found.source == "held-in log rates"
-    assert found.parameters["penalty"] == 1e-3
-
-
-def test_more_trials_read_better_up_to_the_score(evaluated) -> None:
-    for name, evaluation in evaluated.items():
-        few, many = found_of(evaluation).few_shot.scores
-        assert few.score < many.score, name
-    true = next(iter(evaluated["true"].groups.values()))
-    assert found_of(evaluated["true"]).few_shot.scores[1].score < true.scores["co-bps"].value
+from tests.nlb_evalai.diagnostics.five_models import Files, Simulated
 
 
 @pytest.fixture
@@ -98,25 +37,33 @@ def run(files: Files, path: Path, inputs: Path) -> FewShot | str:
         return few_shot_of_file(path, annotation, file, ["mc_maze"])["mc_maze"]
 
 
-def test_latents_are_used_where_there_are_some_however_they_are_turned(five, changed) -> None:
+def test_latents_are_used_where_there_are_some(five, changed) -> None:
     files, simulated = five
+    with h5py.File(changed, "r+") as file:
+        for split, part in (("train", "train"), ("val", "eval")):
+            blocks = simulated.session.blocks([split])
+            latents = np.concatenate([block._latents[:, :140:4] for block in blocks])
+            file[f"mc_maze/{part}_latents"] = latents
+    found = run(files, changed, files.inputs)
+    assert isinstance(found, FewShot)
+    assert (found.source, found.n_components) == ("latents", 6)
+    assert 0.2 < found.scores[0].score < found.scores[1].score
+
+
+def test_latents_are_read_alike_however_they_are_turned_and_stretched() -> None:
+    rng = np.random.default_rng(4)
+    latents = {trial: rng.normal(0, 1, (10, 3)) for trial in range(25)}
+    eval_latents = rng.normal(0, 1, (9, 10, 3))
+    weights = rng.normal(0, 0.5, (3, 2))
+    spikes = rng.poisson(np.exp(np.stack(list(latents.values())) @ weights - 1)).astype(float)
+    eval_spikes = rng.poisson(np.exp(eval_latents @ weights - 1)).astype(float)
     scores = []
-    for turn in (np.eye(6), np.random.default_rng(0).standard_normal((6, 6))):
-        with h5py.File(changed, "r+") as file:
-            group = file["mc_maze"]
-            for split, part in (("train", "train"), ("val", "eval")):
-                blocks = simulated.session.blocks([split])
-                latents = np.concatenate([block._latents[:, :140:4] for block in blocks])
-                if f"{part}_latents" in group:
-                    del group[f"{part}_latents"]
-                group[f"{part}_latents"] = latents @ turn
-        found = run(files, changed, files.inputs)
-        assert isinstance(found, FewShot)
-        assert found.source == "latents"
-        scores.append(found)
-        assert found.n_components == 6
-    for one, other in zip(scores[0].scores, scores[1].scores):
-        assert one.score == pytest.approx(other.score, abs=2e-4)
+    for turn in (np.eye(3), np.diag([10.0, 1.0, 0.5]) @ rng.normal(0, 1, (3, 3))):
+        turned = {trial: one @ turn for trial, one in latents.items()}
+        found = few_shot("latents", turned, eval_latents @ turn, spikes, eval_spikes, 20)
+        assert found.n_components == 3
+        scores.append(found.scores[0].draws)
+    assert scores[0] == pytest.approx(scores[1], abs=1e-5)
 
 
 def test_latents_that_cannot_be_used_stop_nothing_else(five, changed) -> None:
