@@ -16,6 +16,14 @@ _HERE = "nlb_evalai.cli"
             f"{_HERE}.site_build:build",
             "Write the boards as a static site, which needs no server and asks nobody.",
         ),
+        "check": (
+            f"{_HERE}.site_check:check",
+            "Check every card of the folder CARDS, with its receipt.",
+        ),
+        "import": (
+            f"{_HERE}.site_import:import_boards",
+            "Read EvalAI's public boards into cards.",
+        ),
     },
 )
 def site() -> None:

@@ -10,7 +10,7 @@ says.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from evaluation_script.leaderboard import shown, shown_error
@@ -18,6 +18,7 @@ from evaluation_script.scorecard import Score
 from evaluation_script.suites import Phase, Suite
 from evaluation_script.text import printable
 from nlb_evalai.competition.award.export import web_address, without_email
+from nlb_evalai.submission.receipts import public_receipt as public_receipt
 
 #: dataset, bin width in ms, metric
 ScoreKey = Tuple[str, int, str]
@@ -190,39 +191,3 @@ def link_of(text: object) -> str:
 def cell_of(value: float, standard_error: Optional[float], phase: Phase) -> Cell:
     """A score as the phase shows it: rounded, and no lower than its floor."""
     return Cell(shown(value, phase), shown_error(Score(value, standard_error), phase))
-
-
-#: what a public receipt keeps as it is; memory, time and platform are the host's own affair
-_KEPT = ("suite", "rules_version", "phase", "truth", "created_at", "rates")
-_VERSIONS = ("python", "numpy", "h5py", "hdf5")
-
-
-def public_receipt(receipt: Mapping[str, Any], phase: Phase) -> Dict[str, Any]:
-    """A receipt (docs/receipt.md) with the scores that the phase shows, and nothing of the host."""
-    groups: Dict[str, Any] = {}
-    for name, group in receipt.get("groups", {}).items():
-        cells = {
-            metric: cell_of(score["value"], score["standard_error"], phase)
-            for metric, score in group["scores"].items()
-        }
-        groups[name] = {
-            "dataset": group["dataset"],
-            "bin_width_ms": group["bin_width_ms"],
-            "scores": {
-                metric: {"value": cell.value, "standard_error": cell.standard_error}
-                for metric, cell in cells.items()
-            },
-            "left_out": dict(group.get("left_out", {})),
-        }
-    versions = receipt.get("versions", {})
-    files = receipt.get("files", {})
-    return {
-        "schema": "nlb-evalai/public-receipt/1",
-        **{key: receipt[key] for key in _KEPT if key in receipt},
-        "files": {
-            name: {key: facts[key] for key in ("sha256", "bytes") if key in facts}
-            for name, facts in files.items()
-        },
-        "groups": groups,
-        "versions": {name: versions[name] for name in _VERSIONS if name in versions},
-    }

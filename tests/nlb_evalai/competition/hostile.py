@@ -62,3 +62,32 @@ HOSTILE: List[str] = [
     "../../etc/passwd",
     "CON",
 ]  # fmt: skip
+
+#: names that would harm a file system or a card, each of at most 200 characters
+FILE_NAMES: List[str] = [
+    "/etc/passwd",
+    "..\\..\\windows\\system32",
+    "C:\\con",
+    "nul.txt",
+    ".git",
+    ".",
+    "..",
+    "-rf *",
+    "~root",
+    "name.yaml",
+    "name.receipt.json",
+    "%2e%2e%2f",
+    "trailing dots...",
+    "  spaces around  ",
+    "!!python/object/apply:os.system ['id']",
+    "&a [*a, *a]",
+    "- a: b # c",
+    "null",
+    "2026-01-01",
+    "0x1F",
+    "1e400",
+    "<<",
+    "'; DROP TABLE entries; --",
+    "x" * 200,
+    "é" * 200,
+]

@@ -19,8 +19,8 @@ from evaluation_script.suites import Suite
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.challenge.evalai.rules import limits
 from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding
-from nlb_evalai.challenge.evalai.rules.yamltext import YamlProblem, read_yaml
 from nlb_evalai.challenge.evalai.scored import Scored
+from nlb_evalai.yamltext import YamlProblem, read_yaml
 
 T = TypeVar("T")
 
