@@ -10,7 +10,7 @@ AXE ?= axe-core@4.14.1
 DATATABLES ?= datatables.net@3.1.5
 ASSETS := nlb_evalai/competition/site/assets
 
-.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser vendor bench-batch lint types bundle challenge refusals bench bench-ground-truth leak fuzz clean
+.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser vendor bench-batch lint types bundle challenge refusals bench bench-ground-truth leak real-lead fuzz clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -58,6 +58,9 @@ vendor:  ## take the site's table library anew from its npm package, as pinned
 
 bench-batch: $(VENV)/.dev  ## throughput of one and of two pinned workers
 	$(BIN)/python benchmarks/batch.py
+
+real-lead: $(VENV)/.dev  ## how often equal and unequal teams are told apart, by simulation (~5 min)
+	$(BIN)/python benchmarks/real_lead.py
 
 leak: $(VENV)/.dev  ## what submissions can find out about hidden truth, attack by attack
 	$(BIN)/python benchmarks/leak.py

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evaluation_script.suites import Dataset, MetricType
-from nlb_evalai.competition.award.ranking import TELL_APART_Z, competition_ranks
+from nlb_evalai.competition.award.ranking import competition_ranks
 from nlb_evalai.competition.site.gather import main_metric
 from nlb_evalai.competition.site.model import Cell, Comparison, Entry, Site
 
 _DECIMALS = 4
+#: two-sided 95 %, where error bars are all that is known
+_TELL_APART_Z = 1.96
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _by_error_bars(
             worse,
             round(a - b, _DECIMALS),
             round(error, _DECIMALS),
-            abs(a - b) > TELL_APART_Z * error,
+            abs(a - b) > _TELL_APART_Z * error,
             is_paired=False,
         )
 

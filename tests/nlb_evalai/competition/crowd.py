@@ -110,6 +110,7 @@ def award(store: Path, count: int, private: Sequence[int] = ()) -> Path:
     of_csv(folder / "overrides.csv", overrides)
     of_csv(folder / "judges.csv", judges)
     arguments = ["--store", store, "--entries", entries, "--out", folder / "award"]
+    arguments.append("--public-by-default")
     for name in ("overrides", "judges"):
         arguments += [f"--{name}", folder / f"{name}.csv"]
     result = CliRunner().invoke(award_command, list(map(str, arguments)), catch_exceptions=False)
