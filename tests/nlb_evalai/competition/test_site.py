@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import hashlib
 import io
@@ -20,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 
 from evaluation_script.suites import DEFAULT_SUITE
+from nlb_evalai.cli.report import report as report_command
 from nlb_evalai.cli.site_build import build as build_command
 from nlb_evalai.competition.site.boards import boards_of
 from nlb_evalai.competition.site.history import citation_of, history_of, read_history
@@ -36,9 +38,9 @@ from nlb_evalai.competition.site.render import HERE, page_of, render
 from nlb_evalai.errors import ProblemsError, ToolError
 from tests.nlb_evalai.competition import crowd
 from tests.nlb_evalai.competition.conftest import of_csv
-from tests.nlb_evalai.competition.hostile import HOSTILE
-from tests.nlb_evalai.competition.test_award import run
+from tests.nlb_evalai.competition.test_award import CODE, HEADER, IN_TIME, fill, run
 from tests.nlb_evalai.competition.test_award import scenario as scenario  # a fixture
+from tests.nlb_evalai.competition.test_hostile_text import HOSTILE
 
 PHASE = DEFAULT_SUITE.phase("test")
 MAIN = DEFAULT_SUITE.ranked_by.key
@@ -239,10 +241,23 @@ def test_an_award_s_private_withdrawn_and_late_entries_are_as_in_the_report(
 # ---- text of strangers ------------------------------------------------------------------------
 
 
+#: what harms a page rather than a table or a terminal
+OF_PAGES = [
+    "</script><script>alert(1)</script>", '" onmouseover="alert(1)',
+    "' autofocus onfocus='alert(1)",
+    "<!-- a comment", "]]><![CDATA[", "<?xml version='1.0'?>",
+    "</style><style>*{display:none}</style>",
+    "<iframe src=https://evil.example></iframe>", "<base href=https://evil.example/>", "</title>",
+    "javascript:alert(1)", "{% raw %}", "$\\frac{1}{2}$ and $unbalanced", "lone \ud800 surrogate",
+    "\ufffe", "<" * 10_000, "日" * 10_000, "someone@example.org", "   ", "../../etc/passwd", "con",
+]  # fmt: skip
+TEXTS = [*HOSTILE, *OF_PAGES]
+
+
 def hostile_site() -> Site:
     """Every hostile text as a team, a method, a note and a link; all on two boards."""
     entries = []
-    for i, text in enumerate(HOSTILE):
+    for i, text in enumerate(TEXTS):
         value = 0.5 - i / 200
         entries.append(
             Entry(
@@ -274,7 +289,7 @@ def hostile() -> Dict[str, str]:
 
 
 def test_text_of_strangers_stays_text_on_every_page(hostile: Dict[str, str]) -> None:
-    assert len(HOSTILE) >= 40
+    assert len(TEXTS) >= 40
     harmless = {name: text for name, text in hostile.items() if not name.startswith("assets/")}
     for name, text in harmless.items():
         odd = {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs", "Cn")}
@@ -290,7 +305,7 @@ def test_text_of_strangers_stays_text_on_every_page(hostile: Dict[str, str]) -> 
                 assert (attributes["src"] or "").lstrip("./").startswith("assets/"), name
             assert not (attributes.get("href") or "").startswith("javascript"), name
     assert "&lt;script&gt;" in hostile["index.html"]
-    assert "{{ 7 * 7 }}" in hostile["index.html"]
+    assert "{{ 7*7 }}" in hostile["index.html"]
 
 
 def test_every_figure_with_hostile_names_parses(hostile: Dict[str, str]) -> None:
@@ -302,13 +317,51 @@ def test_every_figure_with_hostile_names_parses(hostile: Dict[str, str]) -> None
         node.text or ""
         for node in ElementTree.fromstring(hostile[f"figures/front-{MAZE.name}.svg"]).iter()
     )
-    for name in ("チーム日本語", "فريق عربي", "$x^2$", "\\x1b[31mred", "{{ 7 * 7 }}"):
+    for name in ("脳の回路", "أعصاب", "$x$ ~~gone~~", "a\\x1b[31mred", "{{ 7*7 }}"):
         assert name in front
+
+
+def test_hostile_names_go_from_the_export_to_the_site_and_the_report(tmp_path: Path) -> None:
+    names = ["a\x1b[31mred", "a\0b", "a\u2028b", "a\u202eb", "{1}", "$x$", "<script>", "=1+1"]
+    names += ["x" * 10_000, "脳の回路"]
+    fill(tmp_path / "results.sqlite")
+    listed: List[Tuple[Any, ...]] = [HEADER]
+    for i, name in enumerate(names, 1):
+        facts = ("Test", "finished", "", IN_TIME, name, "https://a.org/", name, CODE)
+        listed.append((str(i), name, "", "", *facts))
+    of_csv(tmp_path / "entries.csv", listed)
+    of_csv(tmp_path / "overrides.csv", [("team", "action", "reason"), ("$x$", "organizer", "x")])
+    of_csv(
+        tmp_path / "judges.csv",
+        [("team", "judge", "criterion", "score")]
+        + [(name, "one", "interpretability", i) for i, name in enumerate(names)],
+    )
+    result = run(tmp_path)
+    assert result.exit_code == 0, result.output
+    given = ["--store", tmp_path / "results.sqlite", "--award", tmp_path / "award"]
+    build(*given, "--out", tmp_path / "public")
+    report = tmp_path / "public" / "report.html"
+    arguments = list(map(str, [*given, "--out", report, "--site", "index.html"]))
+    assert CliRunner().invoke(report_command, arguments, catch_exceptions=False).exit_code == 0
+    found = contents(tmp_path / "public")
+    figures = [text for name, text in found.items() if name.endswith(".svg")]
+    images = re.findall(r"data:image/svg\+xml;base64,([\w+/=]+)", found["report.html"])
+    figures += [base64.b64decode(image).decode() for image in images]
+    assert len(images) >= 7
+    for figure in figures:
+        ElementTree.fromstring(figure)
+    for name, text in found.items():
+        if not name.startswith("assets/"):
+            assert not re.search("[\0\x1b\u2028\u202e]", text), name
+            assert "<script>" not in text or name.endswith((".json", ".csv")), name
+            assert "x" * 200 not in text, name
+    assert "a\\x1b[31mred" in found["report.html"]
+    assert 'href="index.html"' in found["report.html"]
 
 
 def test_no_cell_of_a_download_is_a_formula(hostile: Dict[str, str]) -> None:
     table = list(csv.reader(io.StringIO(hostile["data/entries.csv"])))
-    assert len(table) == 1 + len(HOSTILE) * len(MAZE.metrics)
+    assert len(table) == 1 + len(TEXTS) * len(MAZE.metrics)
     for row in table:
         for one in row:
             assert one[:1] not in ("=", "@", "\t", "\r", "+")
