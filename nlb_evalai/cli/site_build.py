@@ -76,7 +76,8 @@ def build(
     """
     if (store_path is None) == (cards_path is None):
         raise click.UsageError("expected either --store or --cards")
-    _spare(out, store_path, cards_path, award_dir)
+    own = Path(history_path) if history_path not in (None, _OF_THE_SUITE) else None
+    _spare(out, store_path, cards_path, award_dir, own)
     if store_path is not None:
         with stored_phase(store_path, award_dir, phase, suite) as found:
             site = site_of_store(found.store, found.suite, found.codename, found.award)
@@ -103,7 +104,8 @@ def _spare(out: Path, *inputs: Optional[Path]) -> None:
     for path in inputs:
         if path is not None and out.resolve() in (path.resolve(), *path.resolve().parents):
             raise ToolError(
-                f"{path}: lies in {out}, which is published, and replaced; expected another --out"
+                f"{out}: would publish and replace {path}, which this command reads; expected "
+                "another folder for the output"
             )
 
 

@@ -38,9 +38,13 @@ from nlb_evalai.competition.site.render import HERE, page_of, render
 from nlb_evalai.errors import ProblemsError, ToolError
 from tests.nlb_evalai.competition import crowd
 from tests.nlb_evalai.competition.conftest import of_csv
+from tests.nlb_evalai.competition.hostile import HOSTILE
 from tests.nlb_evalai.competition.test_award import CODE, HEADER, IN_TIME, fill, run
 from tests.nlb_evalai.competition.test_award import scenario as scenario  # a fixture
-from tests.nlb_evalai.competition.test_hostile_text import HOSTILE
+from tests.nlb_evalai.competition.test_cards import full as full  # a fixture
+from tests.nlb_evalai.competition.test_cards import other, put
+from tests.nlb_evalai.competition.test_cards import receipt as receipt  # a fixture
+from tests.nlb_evalai.competition.test_hostile_text import HOSTILE as OF_TABLES
 
 PHASE = DEFAULT_SUITE.phase("test")
 MAIN = DEFAULT_SUITE.ranked_by.key
@@ -241,17 +245,7 @@ def test_an_award_s_private_withdrawn_and_late_entries_are_as_in_the_report(
 # ---- text of strangers ------------------------------------------------------------------------
 
 
-#: what harms a page rather than a table or a terminal
-OF_PAGES = [
-    "</script><script>alert(1)</script>", '" onmouseover="alert(1)',
-    "' autofocus onfocus='alert(1)",
-    "<!-- a comment", "]]><![CDATA[", "<?xml version='1.0'?>",
-    "</style><style>*{display:none}</style>",
-    "<iframe src=https://evil.example></iframe>", "<base href=https://evil.example/>", "</title>",
-    "javascript:alert(1)", "{% raw %}", "$\\frac{1}{2}$ and $unbalanced", "lone \ud800 surrogate",
-    "\ufffe", "<" * 10_000, "日" * 10_000, "someone@example.org", "   ", "../../etc/passwd", "con",
-]  # fmt: skip
-TEXTS = [*HOSTILE, *OF_PAGES]
+TEXTS = [*HOSTILE, *OF_TABLES]
 
 
 def hostile_site() -> Site:
@@ -436,7 +430,7 @@ def test_pages_of_entries_that_are_no_more_go_and_other_folders_are_left_alone(
     (other / "data").mkdir(parents=True)
     with pytest.raises(ToolError, match="found data, but not of a site"):
         build("--store", store, "--out", other)
-    with pytest.raises(ToolError, match=r"results.sqlite: lies in .*, which is published"):
+    with pytest.raises(ToolError, match=r"would publish and replace .*results.sqlite"):
         build("--store", store, "--out", tmp_path)
     assert store.exists()
 
@@ -499,3 +493,31 @@ def test_every_fault_of_published_scores_is_told_at_once(tmp_path: Path) -> None
     with pytest.raises(ProblemsError) as caught:
         read_history(path, DEFAULT_SUITE)
     assert len(caught.value.problems) == 2
+
+
+# ---- cards ------------------------------------------------------------------------------------
+
+
+def test_cards_become_a_site_once_none_is_faulty(tmp_path: Path, receipt: Dict[str, Any]) -> None:
+    cards, out = tmp_path / "cards", tmp_path / "public"
+    put(cards, "Ants/one", receipt, kind="ensemble", links={"paper": "https://a.org/paper"})
+    put(cards, "Bees/two", other(receipt, "b"), authors=["Bo"], submitted="2026-11-01")
+    build("--cards", cards, "--history", "--out", out)
+    found = contents(out)
+    jsonschema.validate(json.loads(found["data/site.json"]), json.loads(found["data/site-1.json"]))
+    site = json.loads(found["data/site.json"])
+    assert {(one["team"], one["kind"]) for one in site["entries"]} == {
+        ("Ants", "ensemble"),
+        ("Bees", "unknown"),
+    }
+    pages = {one["team"]: found[one["page"]] for one in site["entries"]}
+    assert 'href="https://a.org/paper"' in pages["Ants"]
+    assert "<dd>Bo</dd>" in pages["Bees"]
+    assert "by their error bars" in pages["Bees"]
+    assert "Trials are not at hand here" in found["index.html"]
+    put(cards, "Crabs/three", {**receipt, "suite": "fingers"})
+    with pytest.raises(ProblemsError, match="no site is made of faulty cards"):
+        build("--cards", cards, "--out", out)
+    result = CliRunner().invoke(build_command, ["--out", str(out)])
+    assert result.exit_code == 2
+    assert "expected either --store or --cards" in result.output
