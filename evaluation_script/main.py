@@ -95,8 +95,9 @@ def evaluate(
             )
     if failure is not None:
         raise failure.with_traceback(None) from None
-    with suppress(OSError):  # whoever called may have closed it; the scores stand
-        print(leaderboard.text(card, suite), flush=True)  # noqa: T201 - participants read stdout
+    # Whoever called may have closed it, and EvalAI's object has no flush; the scores stand.
+    with suppress(OSError):
+        print(leaderboard.text(card, suite))  # noqa: T201 - participants read stdout
     return answer
 
 

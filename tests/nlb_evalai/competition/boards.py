@@ -6,15 +6,25 @@ import copy
 import json
 import re
 import threading
+from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import parse_qs, urlsplit
 
+import yaml
+from click.testing import CliRunner, Result
+
+from evaluation_script.text import printable
+from nlb_evalai.cli.site import site
 from tests.nlb_evalai.remote.standin import _Handler, _Server
 from tests.paths import DATA
 
 CHALLENGE = 1
 #: the boards of the samples
 MAZE, MAZE_20, RTT, RSG, SCALING = 11, 12, 13, 17, 19
+LEADERBOARD = "/api/jobs/challenge_phase_split/{}/leaderboard/"
+SPLITS = "/api/challenges/1/challenge_phase_split"
+#: of a row; its name ends in ``__team_name``
+TEAM = "submission__participant_team"
 
 
 def sample(name: str) -> Any:
@@ -113,3 +123,36 @@ class _Api(_Handler):
         parts = urlsplit(self.path)
         owner.requests.append((self.path, dict(self.headers.items())))
         self.send(*owner.answer(parts.path, parse_qs(parts.query), self.headers["Host"]))
+
+
+# -- what tests do with it ----------------------------------------------------------------------
+
+
+def run(evalai: Evalai, out: Path, *options: str, challenge: int = 1) -> Result:
+    fixed = ["import", "--challenge", str(challenge), "--api", evalai.api, "--first-pause", "0.001"]
+    result = CliRunner().invoke(site, [*fixed, "--out", str(out), *options])
+    for line in result.output.split("\n"):
+        assert line == printable(line)
+    return result
+
+
+def told(result: Result) -> List[str]:
+    """What a command said, its error last."""
+    error = str(result.exception) if result.exit_code else ""
+    return [*result.output.splitlines(), *error.splitlines()]
+
+
+def files(folder: Path) -> Dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def only(evalai: Evalai, board: int) -> None:
+    evalai.splits = [one for one in evalai.splits if one["id"] == board]
