@@ -26,7 +26,7 @@ TRIALS = 100
 BEFORE, NOW, PAIRS = "beyond 1.96 errors", "as today", "corrected for all pairs of entries"
 #: entries of each team
 FIELDS: Tuple[Tuple[int, ...], ...] = (
-    (1, 1), (5, 1), (20, 1), (5, 5), (20, 5), (20, 20), (5,) * 10,
+    (1, 1), (5, 1), (20, 1), (1, 20), (5, 5), (20, 5), (20, 20), (5,) * 10,
 )  # fmt: skip
 ALIKE = (0.0, 0.5, 0.95)
 #: of the first team's entries, in standard errors of a difference of two

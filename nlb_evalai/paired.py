@@ -14,6 +14,9 @@ from scipy import stats
 
 from evaluation_script.metrics.jackknife import jackknife_error
 
+#: so many standard errors are two-sided 95 %, of one comparison alone
+TELL_APART_Z = 1.96
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -8,12 +8,6 @@ from typing import Any, Callable, List, Mapping, Sequence
 from nlb_evalai.tables import csv_text
 
 Named = Callable[[str], str]
-#: stands where neighbors are marked: marks that are chained seem to say more than they do
-NEIGHBORS = (
-    "≈ is said of two neighbors alone, and is not to be chained: where the first cannot be told "
-    "apart from the second, nor the second from the third, the first may well be ahead of the "
-    "third."
-)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> List[str]:
@@ -76,7 +70,7 @@ def explained(award: Mapping[str, Any]) -> str:
             lines += [*table(header, rows), ""]
     lines += ["## Ranks", ""]
     if "lead_level" in rules:
-        lines += [f"{_leads(rules['lead_level'])} {NEIGHBORS}", ""]
+        lines += [leads(rules), ""]
     for dataset, ranking in award["rankings"].items():
         lines += [f"### {dataset}", "", *_ranking(ranking), ""]
     if award["judging"]:
@@ -99,11 +93,20 @@ def _join(names: Sequence[str]) -> str:
     return cell(", ".join(names))
 
 
-def _leads(level: float) -> str:
+def leads(rules: Mapping[str, Any]) -> str:
+    """What the lead of a team over the next says, and what its mark does not."""
+    level = rules.get("lead_level")
+    if level is None:
+        return (
+            "The lead over the next row is a paired jackknife over the same trials; ≈ marks two "
+            "that cannot be told apart at the 95 % level."
+        )
     return (
         "A lead is real where a team's entry is ahead of every entry of the next team in a paired "
         f"test on the same trials, two-sided at {100 * level:g} %, corrected for the number of the "
-        "team's own entries."
+        "team's own entries; ≈ marks the others. The mark is said of two neighbors alone, and is "
+        "not to be chained: where the first cannot be told apart from the second, nor the second "
+        "from the third, the first may well be ahead of the third."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from fractions import Fraction
 from typing import Any, Dict, List, Mapping, Sequence
 
@@ -26,10 +27,11 @@ Row = Dict[str, Any]
 
 def earliest_first(standing: Sequence[Standing]) -> List[str]:
     """The teams by when their first entry that counts came; of equal times, by name."""
-    first: Dict[str, str] = {}
+    never = datetime.max.replace(tzinfo=timezone.utc)
+    first: Dict[str, datetime] = {}
     for one in standing:
         if one.counts:
-            when = one.entry.submitted_at.isoformat() if one.entry.submitted_at else "~"
+            when = one.entry.submitted_at or never
             first[one.entry.team] = min(when, first.get(one.entry.team, when))
     return sorted(first, key=lambda team: (first[team], team))
 

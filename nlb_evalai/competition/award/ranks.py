@@ -8,11 +8,9 @@ from nlb_evalai.competition.award.ranking import competition_ranks, dominators
 from nlb_evalai.competition.award.rulebook import Rulebook
 from nlb_evalai.competition.award.standing import Standing
 from nlb_evalai.competition.store import Store
-from nlb_evalai.paired import Difference, lead_p_value, paired_likelihoods
+from nlb_evalai.paired import TELL_APART_Z, Difference, lead_p_value, paired_likelihoods
 
 Row = Dict[str, Any]
-#: where the rules give no level a lead is real beyond so many standard errors: two-sided 95 %
-_TELL_APART_Z = 1.96
 #: of a p-value that are shown; what is below them is rounding
 P_VALUE_DECIMALS = 12
 
@@ -80,7 +78,7 @@ def _lead(
     }
     if rules.lead_level is None:
         error = lead.standard_error
-        clear = error is not None and abs(lead.difference) > _TELL_APART_Z * error
+        clear = error is not None and abs(lead.difference) > TELL_APART_Z * error
         return {**found, "clear": clear}
     others = ranked[second.entry.team]
     over = [_difference(store, rules, dataset, first, other) for other in others]

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional
 from markupsafe import Markup
 
 from nlb_evalai import __version__
-from nlb_evalai.competition.award.explain import cell, table
+from nlb_evalai.competition.award.explain import cell, leads, table
 from nlb_evalai.competition.report.view import View
 from nlb_evalai.competition.site.boards import Board, Row
 from nlb_evalai.competition.site.figures import Image, board_figure, front_figure
@@ -65,6 +65,7 @@ def page(view: View, site_address: str = "", made_at: Optional[datetime] = None)
                 if points
             ],
             rules=rules,
+            leads=leads,
             most_rows=_MOST_ROWS,
             site_address=site_address,
             version=__version__,

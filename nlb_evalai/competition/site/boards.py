@@ -10,10 +10,9 @@ from evaluation_script.suites import Dataset, MetricType
 from nlb_evalai.competition.award.ranking import competition_ranks
 from nlb_evalai.competition.site.gather import main_metric
 from nlb_evalai.competition.site.model import Cell, Comparison, Entry, Site
+from nlb_evalai.paired import TELL_APART_Z
 
 _DECIMALS = 4
-#: two-sided 95 %, where error bars are all that is known
-_TELL_APART_Z = 1.96
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ def _by_error_bars(
             worse,
             round(a - b, _DECIMALS),
             round(error, _DECIMALS),
-            abs(a - b) > _TELL_APART_Z * error,
+            abs(a - b) > TELL_APART_Z * error,
             is_paired=False,
         )
 
