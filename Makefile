@@ -37,7 +37,7 @@ test: $(VENV)/.dev  ## all tests
 test-remote: $(VENV)/.dev  ## the remote worker at length: 200 submissions, a Docker build's steps
 	NLB_REMOTE_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/remote tests/docker -rP
 
-test-phase2: $(VENV)/.dev  ## batches at length: 60 submissions, killed three times, and on a cluster
+test-phase2: $(VENV)/.dev  ## batches at length: 63 submissions, killed at 20 random moments, and on a cluster
 	NLB_PHASE2_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/competition
 
 test-browser: $(VENV)/.dev build/browser/axe.min.js  ## use the site and the report in headless Chromium (installed where apt can)
