@@ -177,6 +177,23 @@ def test_a_board_sorts_searches_and_filters(
     browser.screenshot(SHOTS / f"board-{width}-{'dark' if dark else 'light'}.png")
 
 
+def test_what_is_shown_can_be_linked(few: Path, browser: Chromium) -> None:
+    browser.view(1280)
+    page = few / "datasets" / f"{MAZE}.html"
+    browser.open(page)
+    choose(browser, "Kind", "ensemble")
+    click(browser, "vel R2")
+    shown, address = names(browser), browser.run("location.href")
+    assert "#kind=ensemble&order0=3.desc" in address
+    browser.open(few / "about.html")
+    browser.open(page, address.partition("#")[2])
+    assert names(browser) == shown
+    browser.open(few / "about.html")
+    browser.open(page, "q=%3Cscript%3E&kind=odd&order0=99.up&order1=x.desc")
+    assert names(browser) == ["No matching records found"]
+    assert browser.complaints() == []
+
+
 def test_the_team_stays_in_sight_on_a_phone(few: Path, browser: Chromium) -> None:
     browser.view(390)
     browser.open(few / "index.html")

@@ -120,10 +120,10 @@ class Chromium:
         )
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
 
-    def open(self, page: Path) -> None:
+    def open(self, page: Path, fragment: str = "") -> None:
         """Go to a file, and wait until it is loaded."""
         self.events = []
-        self.call("Page.navigate", url=page.as_uri())
+        self.call("Page.navigate", url=page.as_uri() + f"#{fragment}" * bool(fragment))
         while not any(one.get("method") == "Page.loadEventFired" for one in self.events):
             self.events.append(self._read())
 
