@@ -7,7 +7,7 @@ from typing import Iterable, Iterator, List, Optional, Tuple
 import numpy as np
 
 from nlb_evalai.diagnostics.calibration import Calibration
-from nlb_evalai.diagnostics.ceilings import Ceilings
+from nlb_evalai.diagnostics.ceilings import Ceilings, CoBpsCeiling
 from nlb_evalai.diagnostics.co_smoothing import CoSmoothingShares, Shares
 from nlb_evalai.diagnostics.decoding import Decoding
 from nlb_evalai.diagnostics.few_shot import FewShot
@@ -49,7 +49,11 @@ def told(found: GroupDiagnostics) -> List[Tuple[str, str]]:
 def assumptions(groups: Iterable[GroupDiagnostics]) -> List[str]:
     """What the ceilings of these groups rest on, each said once."""
     ceilings = [one.ceilings for one in groups if one.ceilings]
-    found = [f"the ceilings of co-bps assume that {one.co_bps.assumption}" for one in ceilings]
+    found = [
+        f"the ceilings of co-bps assume that {one.co_bps.assumption}"
+        for one in ceilings
+        if one.co_bps
+    ]
     found += [
         f"the ceilings of psth R2 assume that {psth.assumption}"
         for one in ceilings
@@ -96,16 +100,21 @@ def _range(what: str, one: str, shares: Shares) -> str:
 
 def _ceilings(found: Ceilings) -> Iterator[str]:
     one = found.co_bps
-    said = f"co-bps {measured(one.ceiling, one.ceiling_error)}"
-    if one.fraction is not None:
-        said += f"; {measured(one.score)} over the same trials is "
-        said += f"{measured(one.fraction, one.fraction_error, 3)} of it"
-    yield f"{said} ({one.n_trials} trials, {one.n_conditions} conditions)"
+    if one is not None:
+        yield _co_bps_ceiling(one)
     for psth in found.psth:
         said = f"psth R2 {measured(psth.ceiling)} ({psth.neurons} neurons)"
         if psth.fraction is not None:
             said += f"; {measured(psth.score)} is {psth.fraction:.3f} of it"
         yield said
+
+
+def _co_bps_ceiling(one: CoBpsCeiling) -> str:
+    said = f"co-bps {measured(one.ceiling, one.ceiling_error)}"
+    if one.fraction is not None:
+        said += f"; {measured(one.score)} over the same trials is "
+        said += f"{measured(one.fraction, one.fraction_error, 3)} of it"
+    return f"{said} ({one.n_trials} trials, {one.n_conditions} conditions)"
 
 
 def _calibration(found: Calibration) -> Iterator[str]:

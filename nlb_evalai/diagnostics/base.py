@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Dict, Mapping, Optional, Tuple, Type, TypeVar
 
 import numpy as np
 
-from evaluation_script.arrays import EVAL, Part
+from evaluation_script.arrays import EVAL, SPIKES, Part
 from evaluation_script.metrics import Metric
 from evaluation_script.submission.layout import Layout
 
@@ -76,6 +76,20 @@ class Seen:
     def metric(self, kind: Type[M]) -> Optional[M]:
         """The metric of that class, if the group has it."""
         return next((one for one in self.metrics.values() if isinstance(one, kind)), None)
+
+
+def heldout_spikes(truth: Mapping[str, Any]) -> np.ndarray:
+    """Held-out spikes of the eval trials (trials, bins, neurons).
+
+    Raises
+    ------
+    NotHadError
+        If no metric reads them, or there is none.
+    """
+    spikes = truth.get(SPIKES.name)
+    if spikes is None or not np.nansum(spikes) > 0:
+        raise NotHadError("there is no held-out spike")
+    return np.asarray(spikes)
 
 
 class Diagnostic(ABC):

@@ -7,10 +7,10 @@ from typing import Optional, Tuple
 
 import numpy as np
 
-from evaluation_script.arrays import SPIKES, Part
+from evaluation_script.arrays import Part
 from evaluation_script.metrics.likelihood import ZERO_RATE
 from evaluation_script.submission.audit import MAX_RATE
-from nlb_evalai.diagnostics.base import Case, Diagnostic, NotHadError, Plain, Seen
+from nlb_evalai.diagnostics.base import Case, Diagnostic, NotHadError, Plain, Seen, heldout_spikes
 
 #: log rates are counted in steps of this width, so rates need not be kept; the mean of each step
 #: is, and what is lost of an exponential within a step is a part in 10,000
@@ -80,10 +80,8 @@ class CalibrationDiagnostic(Diagnostic):
     """Counts scored log rates of each held-out neuron, and adds them up where there are spikes."""
 
     def __init__(self, case: Case) -> None:
-        self._truth: np.ndarray = case.truth[SPIKES.name]
+        self._truth = heldout_spikes(case.truth)
         self._spikes = np.nansum(self._truth, axis=(0, 1), dtype=float)
-        if not self._spikes.sum() > 0:
-            raise NotHadError("there is no held-out spike")
         self._n_neurons = self._truth.shape[2]
         size = self._n_neurons * _N_STEPS
         self._counts, self._sums = np.zeros(size), np.zeros(size)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import List, Optional, Tuple
 
 import numpy as np
 
-from evaluation_script.arrays import SPIKES, Part
+from evaluation_script.arrays import Part
 from evaluation_script.metrics import PsthMatch
 from evaluation_script.metrics.jackknife import jackknife_error
 from evaluation_script.metrics.psth_match import PSTH
-from nlb_evalai.diagnostics.base import Case, Diagnostic, NotHadError, Plain, Seen
+from nlb_evalai.diagnostics.base import Case, Diagnostic, NotHadError, Plain, Seen, heldout_spikes
 from nlb_evalai.diagnostics.co_smoothing import CoSmoothingDiagnostic, Likelihoods
 from nlb_evalai.diagnostics.repeats import Repeats, SmoothedTrials
 from nlb_evalai.sample.models import smoothing_matrix
@@ -113,7 +113,7 @@ class Ceilings(Plain):
     ``left_out`` says which is missing, and why.
     """
 
-    co_bps: CoBpsCeiling
+    co_bps: Optional[CoBpsCeiling]
     psth: List[PsthCeiling]
     left_out: List[str]
 
@@ -135,16 +135,19 @@ class CeilingsDiagnostic(Diagnostic):
 
     def result(self, seen: Seen) -> Ceilings:
         shares = seen.diagnostics.get("co_smoothing")
-        if not isinstance(shares, CoSmoothingDiagnostic):
-            raise NotHadError("there is no held-out spike")
-        spikes: np.ndarray = self._case.truth[SPIKES.name]
-        aligned = self._repeats.aligned(spikes)
+        aligned = self._repeats.aligned(heldout_spikes(self._case.truth))
         smoothed = self._smoothed(aligned)
-        co_bps = co_bps_ceiling(
-            aligned, smoothed, self._repeats, shares.likelihoods, self._kernel_sd_ms
-        )
-        psth, left_out = self._psth_ceilings(smoothed, seen.metric(PsthMatch))
-        return Ceilings(co_bps, psth, left_out)
+        found = Ceilings(None, [], [])
+        try:
+            assert isinstance(shares, CoSmoothingDiagnostic)  # there are held-out spikes
+            co_bps = co_bps_ceiling(
+                aligned, smoothed, self._repeats, shares.likelihoods, self._kernel_sd_ms
+            )
+            found = replace(found, co_bps=co_bps)
+        except NotHadError as error:
+            found.left_out.append(f"co-bps by condition: {error}")
+        self._add_psth_ceilings(found, smoothed, seen.metric(PsthMatch))
+        return found
 
     def _smoothed(self, aligned: np.ndarray) -> SmoothedTrials:
         width = self._case.layout.bin_width_ms
@@ -152,27 +155,37 @@ class CeilingsDiagnostic(Diagnostic):
             aligned, smoothing_matrix(aligned.shape[1], width, self._kernel_sd_ms)
         )
 
-    def _psth_ceilings(
-        self, heldout: SmoothedTrials, metric: Optional[PsthMatch]
-    ) -> Tuple[List[PsthCeiling], List[str]]:
+    def _add_psth_ceilings(
+        self, found: Ceilings, heldout: SmoothedTrials, metric: Optional[PsthMatch]
+    ) -> None:
         if metric is None:
-            return [], ["psth R2: it is not scored here"]
+            found.left_out.append("psth R2: it is not scored here")
+            return
         scores = metric.by_neuron()
         n_heldout = heldout.sums.shape[2]
-        found = [self._psth_ceiling("held-out", heldout, scores[len(scores) - n_heldout :])]
+        for neurons in ("held-out", "all"):
+            try:
+                if neurons == "held-out":
+                    of_them = heldout, scores[len(scores) - n_heldout :]
+                else:
+                    of_them = self._all_neurons(heldout, len(scores) - n_heldout), scores
+                found.psth.append(self._psth_ceiling(neurons, *of_them))
+            except NotHadError as error:
+                found.left_out.append(f"psth R2 of {neurons} neurons: {error}")
+
+    def _all_neurons(self, heldout: SmoothedTrials, n_heldin: int) -> SmoothedTrials:
         heldin = self._case.inputs.eval_heldin
-        expected = (*heldout.sums.shape[:2], len(scores) - n_heldout)
         if heldin is None:
-            return found, [f"psth R2 of all neurons: {self._case.inputs.why}"]
+            raise NotHadError(self._case.inputs.why)
+        expected = (*heldout.sums.shape[:2], n_heldin)
         if heldin.shape != expected:
-            return found, [
-                "psth R2 of all neurons: eval_spikes_heldin of the inputs has shape "
-                f"{heldin.shape}, expected {expected}"
-            ]
+            raise NotHadError(
+                f"eval_spikes_heldin of the inputs has shape {heldin.shape}, expected {expected}"
+            )
         both = self._smoothed(self._repeats.aligned(heldin))
         both.sums = np.concatenate([both.sums, heldout.sums], axis=2)
         both.weights = np.minimum(both.weights, heldout.weights)
-        return [*found, self._psth_ceiling("all", both, scores)], []
+        return both
 
     def _psth_ceiling(
         self, neurons: str, smoothed: SmoothedTrials, scores: np.ndarray
@@ -307,6 +320,8 @@ def split_half_correlations(
             for half, psth in zip(halves, pair):
                 half.append(psth[kept].astype(float))
         first, second = (np.concatenate(half) for half in halves)
+        if not len(first):
+            raise NotHadError("no bin of a repeated condition is scored")
         first, second = first - first.mean(axis=0), second - second.mean(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = np.sqrt(np.square(first).sum(axis=0) * np.square(second).sum(axis=0))

@@ -8,10 +8,10 @@ from typing import Any, List, Optional
 
 import numpy as np
 
-from evaluation_script.arrays import SPIKES, Part
+from evaluation_script.arrays import Part
 from evaluation_script.metrics.jackknife import by_block, jackknife_error
 from evaluation_script.metrics.likelihood import ZERO_RATE
-from nlb_evalai.diagnostics.base import Case, Diagnostic, NotHadError, Plain, Seen
+from nlb_evalai.diagnostics.base import Case, Diagnostic, NotHadError, Plain, Seen, heldout_spikes
 from nlb_evalai.diagnostics.repeats import Repeats
 
 
@@ -149,13 +149,11 @@ class CoSmoothingDiagnostic(Diagnostic):
     """Gathers the log-likelihood of every trial and neuron."""
 
     def __init__(self, case: Case) -> None:
-        self._truth: np.ndarray = case.truth[SPIKES.name]
+        self._truth = heldout_spikes(case.truth)
         self._scored = ~np.isnan(self._truth)
         self._all_scored = bool(self._scored.all())
         shape = (self._truth.shape[0], self._truth.shape[2])
         spikes = np.nansum(self._truth, axis=1, dtype=float)
-        if not spikes.sum() > 0:
-            raise NotHadError("there is no held-out spike")
         self.likelihoods = Likelihoods(
             np.zeros(shape),
             spikes,

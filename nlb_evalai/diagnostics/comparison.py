@@ -268,6 +268,8 @@ def _compared(suite: Suite, phase: str, entries: Sequence[_Entry]) -> Comparison
                             left_out[f"{group}: {metric.key} of {one.name}: {why}"] = None
                     continue
                 rows.append(_difference(group, metric.key, first, second))
+                if rows[-1][1].standard_error is None:
+                    left_out[f"{group}: {metric.key}: no error bar of its differences"] = None
             if group in first.kept.shares and group in second.kept.shares:
                 where.append(_where(group, first, second))
     known = [row for row, found in rows if found.p_value is not None]

@@ -8,12 +8,12 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Sequence, Set, Tuple,
 import numpy as np
 
 from evaluation_script.annotation import Annotation
-from evaluation_script.arrays import EVAL, SPIKES, TRAIN
+from evaluation_script.arrays import EVAL, TRAIN
 from evaluation_script.reader.process import ReaderProcess
 from evaluation_script.submission.plan import trial_ranges
 from evaluation_script.submission.structure import storage_problem
 from evaluation_script.submission.upload import Upload
-from nlb_evalai.diagnostics.base import NotHadError
+from nlb_evalai.diagnostics.base import NotHadError, heldout_spikes
 from nlb_evalai.diagnostics.consistency import LOWEST_RATE
 from nlb_evalai.diagnostics.few_shot import LATENTS, LOG_RATES, FewShot, draws_of, few_shot
 from nlb_evalai.diagnostics.inputs import TRAIN_HELDOUT, InputsFile
@@ -76,10 +76,8 @@ def _of_group(
     reader: ReaderProcess, annotation: Annotation, inputs: InputsFile, group: str, facts: Facts
 ) -> FewShot:
     truth = annotation.arrays(group)
-    spikes: np.ndarray = truth[SPIKES.name]
+    spikes = heldout_spikes(truth)
     n_eval, n_bins, n_heldout = spikes.shape
-    if not np.nansum(spikes) > 0:
-        raise NotHadError("there is no held-out spike")
     train_spikes = inputs.spikes(group, TRAIN_HELDOUT, (None, n_bins, n_heldout))
     found = [name for name in LATENT_ARRAYS if name in facts["arrays"]]
     if len(found) == 1:

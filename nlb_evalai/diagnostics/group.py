@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, List, Mapping, Optional, Sequence, Type
+from typing import Dict, Mapping, Optional, Sequence, Type
 
 import numpy as np
 
 from evaluation_script.annotation import Annotation
-from evaluation_script.arrays import SPIKES, Part
+from evaluation_script.arrays import Part
 from evaluation_script.metrics import Metric, PsthMatch
 from evaluation_script.submission.plan import Block
-from nlb_evalai.diagnostics.base import Case, Diagnostic, Inputs, NotHadError, Plain, Seen
+from nlb_evalai.diagnostics.base import (
+    Case,
+    Diagnostic,
+    Inputs,
+    NotHadError,
+    Plain,
+    Seen,
+    heldout_spikes,
+)
 from nlb_evalai.diagnostics.calibration import Calibration, CalibrationDiagnostic
 from nlb_evalai.diagnostics.ceilings import Ceilings, CeilingsDiagnostic
 from nlb_evalai.diagnostics.co_smoothing import CoSmoothingDiagnostic, CoSmoothingShares
@@ -89,8 +97,8 @@ class DiagnosticsObserver:
         has_psth = PsthMatch in self._annotation.layouts[self._group].metrics
         if self._inputs is None or not has_psth:
             return Inputs()
-        shape = (*truth[SPIKES.name].shape[:2], None)
         try:
+            shape = (*heldout_spikes(truth).shape[:2], None)
             return Inputs(self._inputs.spikes(self._group, EVAL_HELDIN, shape))
         except NotHadError as error:
             return Inputs(why=str(error))
@@ -112,8 +120,3 @@ class DiagnosticsObserver:
                 self._found.left_out[name] = str(error)
         self.groups[self._group] = self._found
         self._running = None
-
-
-def names_of_left_out(found: GroupDiagnostics) -> List[str]:
-    """Remarks on what could not be had, as sentences without the group."""
-    return [f"{name.replace('_', ' ')}: {why}" for name, why in found.left_out.items()]
