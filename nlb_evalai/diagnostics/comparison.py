@@ -340,29 +340,43 @@ def _where(group: str, first: _Entry, second: _Entry) -> WhereTheyDiffer:
     shares = first.kept.shares[group]
     spikes = shares.likelihoods.spikes.sum(axis=1)
     gain = shares.likelihoods.model - second.kept.shares[group].likelihoods.model
-    groups = shares.groups()
-    by_condition = np.zeros((len(gain), len(groups)))
-    for number, trials in enumerate(groups):
-        by_condition[trials, number] = gain[trials].sum(axis=1)
-    starts = shares.likelihoods.block_starts
-    conditions = _places(by_condition, spikes, starts)
+    conditions = _by_condition(gain.sum(axis=1), spikes, shares.groups())
     if shares.has_outsiders and conditions:
         conditions[-1] = replace(conditions[-1], number=-1)
-    return WhereTheyDiffer(
-        group, first.name, second.name, _sorted(_places(gain, spikes, starts)), _sorted(conditions)
-    )
+    neurons = _by_neuron(gain, spikes, shares.likelihoods.block_starts)
+    return WhereTheyDiffer(group, first.name, second.name, _sorted(neurons), _sorted(conditions))
 
 
-def _places(
+def _by_neuron(
     gain: np.ndarray, spikes: np.ndarray, block_starts: Optional[np.ndarray]
 ) -> List[PlaceOfDifference]:
-    """Columns of gains in nats (trials, places), in bits per spike of all spikes."""
+    """Of gains in nats (trials, neurons), with each trial or block of them left out."""
     gain, spikes = by_block(gain, block_starts), by_block(spikes, block_starts)
     left = (spikes.sum() - spikes)[:, None] * np.log(2)
     with np.errstate(divide="ignore", invalid="ignore"):
         without = (gain.sum(axis=0) - gain) / left
     differences = gain.sum(axis=0) / spikes.sum() / np.log(2)
-    found = [of_left_out(one, column) for one, column in zip(differences, without.T)]
+    return _places([of_left_out(one, column) for one, column in zip(differences, without.T)])
+
+
+def _by_condition(
+    gain: np.ndarray, spikes: np.ndarray, groups: Sequence[np.ndarray]
+) -> List[PlaceOfDifference]:
+    """Of gains in nats (trials,), with each trial of the condition left out of it.
+
+    How many trials a condition has is no chance, and so is its share of the spikes.
+    """
+    found = []
+    for trials in groups:
+        own, counts = gain[trials], spikes[trials]
+        scale = counts.sum() / spikes.sum() / np.log(2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            without = (own.sum() - own) / (counts.sum() - counts)
+        found.append(of_left_out(own.sum() / spikes.sum() / np.log(2), without * scale))
+    return _places(found)
+
+
+def _places(found: Sequence[Difference]) -> List[PlaceOfDifference]:
     values = [one.p_value for one in found]
     known = [value for value in values if value is not None]
     corrected = iter(holm(known))

@@ -74,6 +74,8 @@ def test_a_broken_neuron_is_where_two_models_differ(compared: Comparison) -> Non
     assert worst.p_holm < 0.001
     clear = [one for one in where.neurons if one.p_holm is not None and one.p_holm < 0.05]
     assert len(clear) == 1
+    # a condition's error bar is over its own trials: all are told apart
+    assert all(one.p_holm is not None and one.p_holm < 0.05 for one in compared.where[1].conditions)
     total = compared.scores[0].difference
     for places in (where.neurons, where.conditions):
         assert sum(one.difference for one in places) == pytest.approx(total, abs=1e-9)
