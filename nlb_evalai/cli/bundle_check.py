@@ -12,9 +12,9 @@ from rich.text import Text
 
 from evaluation_script.suites import Suite
 from evaluation_script.text import plural, printable
-from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding, errors_of
-from nlb_evalai.challenge.evalai.rules.registry import rules
+from nlb_evalai.challenge.evalai.rules.registry import RULES
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from nlb_evalai.challenge.rules.finding import ERROR, Finding, errors_of
 from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import print_json
@@ -64,9 +64,9 @@ def check(
 def print_rules(as_json: bool) -> None:
     """Every rule: its code, whether it is an error or a warning, and its sentence."""
     if as_json:
-        print_json({"rules": [rule.as_json() for rule in rules()]})
+        print_json({"rules": [rule.as_json() for rule in RULES.rules()]})
         return
-    for rule in rules():
+    for rule in RULES.rules():
         click.echo(f"{rule.code:27} {rule.severity:8} {rule.sentence}")
 
 

@@ -15,10 +15,10 @@ from evaluation_script.text import plural, printable
 from nlb_evalai.challenge.dry_run import TeamSubmission, plan
 from nlb_evalai.challenge.evalai.bundle import build_bundle
 from nlb_evalai.challenge.evalai.replica.worker import Replica, ReplicaOutcome
-from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding, errors_of
-from nlb_evalai.challenge.evalai.rules.registry import codes
+from nlb_evalai.challenge.evalai.rules.registry import RULES
 from nlb_evalai.challenge.evalai.rules.run import check_bundle, check_scored
 from nlb_evalai.challenge.evalai.rules.suites import NEED_SUITE, UNKNOWN
+from nlb_evalai.challenge.rules.finding import ERROR, Finding, errors_of
 from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import print_json
@@ -168,7 +168,9 @@ def _check(bundle: Path, suite: Optional[Suite], console: Console) -> Tuple[List
         errors = errors_of(findings)
         said.ok = not errors
         judged = UNKNOWN not in {finding.code for finding in findings}
-        kept = f"all {len(codes()) - len(() if judged else NEED_SUITE)} rules for a bundle kept"
+        kept = (
+            f"all {len(RULES.codes()) - len(() if judged else NEED_SUITE)} rules for a bundle kept"
+        )
         said.detail = f"{plural(len(errors), 'fault')} in the bundle" if errors else kept
     _print_findings(findings, console)
     return errors, judged

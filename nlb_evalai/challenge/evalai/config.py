@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
-from nlb_evalai.challenge.evalai.rules.yamltext import YamlProblem, read_yaml
+from nlb_evalai.challenge.rules.yamltext import YamlProblem, read_yaml
 from nlb_evalai.errors import ToolError
 
 CONFIG_NAME = "challenge_config.yaml"

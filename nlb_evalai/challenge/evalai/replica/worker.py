@@ -27,13 +27,13 @@ from nlb_evalai.challenge.evalai.config import (
 )
 from nlb_evalai.challenge.evalai.replica.output import Problem, judge, revive
 from nlb_evalai.challenge.evalai.replica.pins import script_problems
-from nlb_evalai.challenge.evalai.replica.surroundings import (
+from nlb_evalai.challenge.evalai.scored import Scored, from_answer
+from nlb_evalai.challenge.surroundings import (
     PROJECT,
     fresh_python,
     place,
     random_name,
 )
-from nlb_evalai.challenge.evalai.scored import Scored, from_answer
 from nlb_evalai.errors import NOT_FIT, ToolError
 
 #: Memory of EvalAI's worker unless the platform's staff raise it.

@@ -9,9 +9,9 @@ from typing import Any, Iterator, NamedTuple, Set, Tuple
 import pytest
 
 from nlb_evalai.challenge.evalai.rules.fields import UNBREAKABLE, Field, fields, recorded
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
 from nlb_evalai.challenge.evalai.rules.shape import answer
+from nlb_evalai.challenge.rules.finding import WARNING
 from tests.nlb_evalai.challenge.evalai.rules.parts import Parts
 
 #: a value that EvalAI takes for fields that the own bundle leaves out
