@@ -9,65 +9,87 @@ import subprocess
 import tempfile
 import uuid
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Dict, List, Optional, Type
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import h5py
 
 from evaluation_script.annotation import root_text
 from evaluation_script.suites import DEFAULT
-from evaluation_script.text import listed, printable
+from evaluation_script.text import listed, plural, printable
+from nlb_evalai.challenge import replica as base
 from nlb_evalai.challenge.evalai.config import (
     CONFIG_NAME,
     Challenge,
     ChallengePhase,
     parse_challenge,
 )
-from nlb_evalai.challenge.evalai.replica.output import Problem, judge, revive
+from nlb_evalai.challenge.evalai.replica import boards
+from nlb_evalai.challenge.evalai.replica.output import judge, revive
 from nlb_evalai.challenge.evalai.replica.pins import script_problems
+from nlb_evalai.challenge.evalai.rules.run import check_scored
 from nlb_evalai.challenge.evalai.scored import Scored, from_answer
+from nlb_evalai.challenge.replica import (
+    OfferedPhase,
+    Outcome,
+    Problem,
+    ReplicaError,
+    ShownPhase,
+    View,
+    as_text,
+)
+from nlb_evalai.challenge.rules.finding import Finding
 from nlb_evalai.challenge.surroundings import (
     PROJECT,
     fresh_python,
     place,
     random_name,
 )
-from nlb_evalai.errors import NOT_FIT, ToolError
+from nlb_evalai.errors import ToolError
 
 #: Memory of EvalAI's worker unless the platform's staff raise it.
 DEFAULT_MEMORY_MIB = 1024
 
 
-class ReplicaError(ToolError):
-    """EvalAI's worker could not load this bundle."""
-
-    exit_code = NOT_FIT
-
-
 @dataclass(frozen=True)
-class ReplicaOutcome:
+class ReplicaOutcome(Outcome):
     """What became of one submission.
 
-    ``failed``: ``evaluate`` raised, and ``stderr`` (which the participant reads) says what.
-    ``output``: what it returned. ``problems``: what EvalAI would refuse of it, or trip over.
-    ``worker_log``: what hosts read, the standard error of the container.
-    ``peak_mib``: the most memory that the worker held, and its reader, if the receipt tells.
+    ``output`` is what ``evaluate`` returned; if it ``failed``, it raised. ``worker_log`` is what
+    hosts read, the standard error of the container. ``peak_mib`` counts the scorer's reader, too,
+    if the receipt tells.
     """
 
-    phase: str
-    stdout: str
-    stderr: str
-    worker_log: str
-    failed: bool
-    output: Any = None
-    problems: List[Problem] = field(default_factory=list)
-    seconds: float = 0.0
-    peak_mib: float = 0.0
+    worker_log: str = ""
+
+    @property
+    def result(self) -> Any:
+        return self.output["result"]
+
+    @property
+    def summary(self) -> str:
+        return f"{plural(len(self.result), 'leaderboard row')}, {self.peak_mib:.0f} MiB"
+
+    def views(self) -> List[View]:
+        output = self.output if isinstance(self.output, dict) else {}
+        status = "failed" if self.failed else "finished"
+        told = View("participant", "result file", output.get("submission_result"))
+        return [
+            View("participant", "status", status),
+            View("participant", "stdout", self.stdout),
+            View("participant", "stderr", self.stderr) if self.failed else told,
+            View("host", "metadata", output.get("submission_metadata")),
+            View("host", "worker's log", self.worker_log),
+        ]
+
+    def kept(self) -> Dict[str, str]:
+        output = self.output if isinstance(self.output, dict) else {}
+        texts = {f"{key}.json": as_text(value) for key, value in output.items()}
+        return {**super().kept(), "worker.log": self.worker_log, **texts}
 
 
-class Replica:
+class Replica(base.Replica):
     """A worker that has one challenge loaded, and scores what it is given.
 
     Parameters
@@ -85,11 +107,14 @@ class Replica:
         If EvalAI's worker could not load it; says everything that is in the way.
     """
 
+    title = "EvalAI"
+
     def __init__(
         self, bundle: Path, challenge_pk: int = 1256, memory_mib: int = DEFAULT_MEMORY_MIB
     ) -> None:
         self._memory_mib = memory_mib
         self.package = f"challenge_data.challenge_{challenge_pk}"
+        self.loaded = f"{self.package}, imported in a fresh process that cannot see this checkout"
         self._scratch = tempfile.TemporaryDirectory(prefix="nlb-replica-")
         self._process: Optional[subprocess.Popen] = None
         self.folder = Path(self._scratch.name).resolve()
@@ -100,17 +125,6 @@ class Replica:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Replica:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the process and remove its folder."""
@@ -224,6 +238,22 @@ class Replica:
                 f"the evaluation script does not load:\n{answer.get('failed') or answer['late']}"
             )
 
+    # ---- its phases and boards ------------------------------------------------------------
+
+    @property
+    def phases(self) -> List[OfferedPhase]:
+        return [
+            OfferedPhase(
+                phase.codename, phase.name, phase.codename, self.annotations[phase.codename]
+            )
+            for phase in self.challenge.phases
+        ]
+
+    def shown(self, codename: str, outcomes: Mapping[str, Outcome]) -> ShownPhase:
+        phase = self.challenge.phase(codename)
+        outputs = {team: outcome.output for team, outcome in outcomes.items()}
+        return boards.shown_phase(phase, self.challenge.splits_of(phase), outputs)
+
     # ---- its suite ------------------------------------------------------------------------
 
     def suite_name(self) -> Optional[str]:
@@ -248,6 +278,16 @@ class Replica:
             splits=[split.split for split in self.challenge.phase_splits],
         )
         return from_answer(answer["scored"]) if answer else None
+
+    def ask_suite(self, bundle: Path) -> Tuple[str, List[Finding]]:
+        scored = self.scored()
+        if scored is None:
+            nothing = "the evaluation script knows no suites: nothing to hold the boards against"
+            return nothing, []
+        findings = check_scored(bundle, scored)
+        kept = "phases, splits and labels are what it scores"
+        found = f"{plural(len(findings), 'fault')} in the bundle" if findings else kept
+        return f"{scored.suite}, asked where it runs: {found}", findings
 
     def rates(self, truth: Path, codename: str) -> List[List[Any]]:
         """What a submission of constant rates must hold, see ``child.constant_rates``.
@@ -326,7 +366,7 @@ class Replica:
                 f"the process died (exit status {code}): on EvalAI the submission would stay "
                 "running for ever",
             )
-            return ReplicaOutcome(codename, out, err, log, True, problems=[death])
+            return ReplicaOutcome(codename, out, err, True, problems=[death], worker_log=log)
         output, problems = None, []
         if not answer.get("failed"):
             output = revive(answer["output"])
