@@ -179,7 +179,8 @@ def _check(
         errors = errors_of(findings)
         said.ok = not errors
         judged = UNKNOWN not in {finding.code for finding in findings}
-        kept = f"all {len(platform.rules.codes()) - len(() if judged else NEED_SUITE)} rules for a bundle kept"
+        applied = len(platform.rules.codes()) - len(() if judged else NEED_SUITE)
+        kept = f"all {applied} rules for a bundle kept"
         said.detail = f"{plural(len(errors), 'fault')} in the bundle" if errors else kept
     _print_findings(findings, console)
     return errors, judged
