@@ -35,7 +35,7 @@ def truth_is_hdf5_or_a_pointer(bundle: Package) -> Iterator[Fault]:
 @check("truth-phase")
 def truth_is_of_its_phase(bundle: Package) -> Iterator[Fault]:
     for name, codename, path in bundle.truths():
-        found = _pointed_at(path) if is_pointer(path) else _said(path, "phase")
+        found = _pointed_at(path) if is_pointer(path) else said(path, "phase")
         if found is not None and found != codename:
             yield name, f"holds the truth of phase {found!r}, expected {codename!r}"
 
@@ -109,10 +109,10 @@ def said_by_truth(bundle: Package, attribute: str) -> Iterator[Tuple[str, Option
     """(name, what it says of itself) of each annotation file that holds truth."""
     for name, _, path in bundle.truths():
         if opens(path):
-            yield name, _said(path, attribute)
+            yield name, said(path, attribute)
 
 
-def _said(path: Path, attribute: str) -> Optional[str]:
+def said(path: Path, attribute: str) -> Optional[str]:
     """What a file says of itself; None if it does not."""
     try:
         with h5py.File(path, "r") as file:
