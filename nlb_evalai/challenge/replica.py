@@ -65,6 +65,14 @@ class Outcome:
         return not (self.failed or self.problems)
 
     @property
+    def refused(self) -> bool:
+        """Whether it has no score for being incomplete or faulty, said as it should be said.
+
+        Always False where a platform takes incomplete submissions.
+        """
+        return False
+
+    @property
     def result(self) -> Any:
         """What goes to the leaderboards, as JSON values."""
         return self.output
@@ -142,8 +150,6 @@ class Replica(ABC):
     """
 
     title: ClassVar[str]
-    #: whether it takes complete submissions alone, so that refusing others is right
-    complete_only: ClassVar[bool] = False
     #: how the bundle was loaded, in words
     loaded: str = ""
 

@@ -219,21 +219,20 @@ def _score(
         with step(console, f"score {entry.phase}") as said:
             outcome = replica.score(entry.path, entry.phase)
             outcomes[entry] = outcome
-            said.ok = _is_right(replica, entry, outcome)
+            said.ok = _is_right(entry, outcome)
             said.detail = f"{entry.team}: {_verdict(replica, entry, outcome)}"
     return outcomes
 
 
-def _is_right(replica: Replica, entry: TeamSubmission, outcome: Outcome) -> bool:
-    """Whether it is taken, or refused because the platform takes complete submissions alone."""
-    refused = outcome.failed and not outcome.problems
-    return outcome.fit or (refused and entry.partial and replica.complete_only)
+def _is_right(entry: TeamSubmission, outcome: Outcome) -> bool:
+    """Whether it is taken, or refused where the platform takes complete submissions alone."""
+    return outcome.fit or (entry.partial and outcome.refused)
 
 
 def _verdict(replica: Replica, entry: TeamSubmission, outcome: Outcome) -> str:
     if outcome.fit:
         return outcome.summary
-    if _is_right(replica, entry, outcome):
+    if _is_right(entry, outcome):
         return "refused, as it should be: it is not complete"
     if outcome.failed:
         return "failed"
@@ -267,7 +266,7 @@ def _report(
             shown = replica.shown(phase.codename, fit)
             print_boards(shown, console)
             boards += len(shown.boards)
-    wrong = [one for one, outcome in outcomes.items() if not _is_right(replica, one, outcome)]
+    wrong = [one for one, outcome in outcomes.items() if not _is_right(one, outcome)]
     for entry in wrong or _worth_a_look(outcomes):
         print_views(entry, outcomes[entry], console)
     if keep is not None:
@@ -299,7 +298,7 @@ def _conclude(
         return False
     much = f"{plural(len(outcomes), 'submission')}, {plural(boards, 'leaderboard')}"
     refused = sum(outcome.failed for outcome in outcomes.values())
-    rest = f"; {refused} refused, as they should be" if refused else ""
+    rest = f"; {refused} refused for being incomplete" if refused else ""
     if faults:
         console.print(f"  All was scored: {much}. {replica.title} would not get that far.")
     else:

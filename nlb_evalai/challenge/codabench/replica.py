@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -20,6 +21,7 @@ from nlb_evalai.challenge.codabench.boards import columns_of, shown_phase
 from nlb_evalai.challenge.codabench.compose import CONFIG_NAME
 from nlb_evalai.challenge.codabench.output import judge
 from nlb_evalai.challenge.codabench.program.answer import PAGE_NAME
+from nlb_evalai.challenge.codabench.program.main import LOG_VARIABLE
 from nlb_evalai.challenge.codabench.program.task import read_task
 from nlb_evalai.challenge.replica import (
     OfferedPhase,
@@ -36,6 +38,10 @@ from nlb_evalai.errors import ToolError
 
 _METADATA = ("metadata.yaml", "metadata")
 _DEFAULT_LIMIT_SECONDS = 600
+#: what Codabench puts in for names of folders, and where it has them
+_FOLDER = re.compile(r"\$(program|input|output)|/app/(program|input|output)")
+#: how a scoring program begins when the file is at fault, as the scorer's ``SubmissionError`` does
+_REFUSED = "submission rejected"
 _CONFIG_FAULTS = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 
 
@@ -43,10 +49,16 @@ _CONFIG_FAULTS = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 class CodabenchOutcome(Outcome):
     """What became of one submission; ``output`` are the scores that Codabench stores, by key.
 
-    ``page`` is what it shows as detailed results.
+    ``page`` is what it shows as detailed results. ``log`` is what the scoring program tells a dry
+    run, and nobody on Codabench.
     """
 
     page: str = ""
+    log: str = ""
+
+    @property
+    def refused(self) -> bool:
+        return self.failed and not self.problems and self.stderr.startswith(_REFUSED)
 
     @property
     def summary(self) -> str:
@@ -61,10 +73,15 @@ class CodabenchOutcome(Outcome):
             View("everyone", "stderr", self.stderr),
             View("everyone", "scores.json", self.output or {}),
             View("everyone", "detailed results", page),
+            View("this dry run", "log", self.log),
         ]
 
     def kept(self) -> Dict[str, str]:
-        texts = {**super().kept(), "scores.json": as_text(self.output)}
+        texts = {
+            **super().kept(),
+            "scores.json": as_text(self.output),
+            "program.log": self.log,
+        }
         return {**texts, PAGE_NAME: self.page} if self.page else texts
 
 
@@ -92,7 +109,6 @@ class Replica(base.Replica):
     """
 
     title = "Codabench"
-    complete_only = True
 
     def __init__(self, bundle: Path) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="nlb-codabench-")
@@ -218,10 +234,9 @@ class Replica(base.Replica):
                 break
         else:
             raise ReplicaError("the scoring program has no metadata.yaml at its root")
-        folders = {"$program": "program", "$input": "input", "$output": "output"}
-        for short, folder in folders.items():
-            here = str(app / folder)
-            words = [word.replace(short, here).replace(f"/app/{folder}", here) for word in words]
+        words = [
+            _FOLDER.sub(lambda found: str(app / (found[1] or found[2])), word) for word in words
+        ]
         if words[0] in ("python3", "python"):
             words[0] = str(self._python)
         return words
@@ -232,10 +247,11 @@ class Replica(base.Replica):
             command = self._command(app)
         except (YamlProblem, *_CONFIG_FAULTS) as error:
             raise ReplicaError(f"the scoring program's metadata: {error}") from None
+        log = app.parent / "program.log"
         process = subprocess.Popen(
             command,
             cwd=app / "program",
-            env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1"},
+            env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", LOG_VARIABLE: str(log)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -271,8 +287,13 @@ class Replica(base.Replica):
             output=scores,
             problems=problems,
             seconds=time.perf_counter() - started,
-            page=page.read_text(encoding="utf-8", errors="replace") if page.is_file() else "",
+            page=_text(page),
+            log=_text(log),
         )
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _of_failure(stderr: str, output: Path) -> List[Problem]:

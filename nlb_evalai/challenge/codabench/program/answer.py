@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from evaluation_script.errors import SubmissionError
 from evaluation_script.scorecard import Scorecard
@@ -17,6 +17,8 @@ SCORES_NAME = "scores.json"
 PAGE_NAME = "detailed_results.html"
 #: Codabench stores numbers below it
 MOST = 1e10
+
+Values = List[Tuple[Column, Optional[float]]]
 
 
 def scores_of(card: Scorecard, suite: Suite, board: Optional[str]) -> Dict[str, float]:
@@ -32,29 +34,27 @@ def scores_of(card: Scorecard, suite: Suite, board: Optional[str]) -> Dict[str, 
     SubmissionError
         If a score is missing that would be placed first for it, or a number is too large to store.
     """
-    found = {column: column.value(card, suite) for column in columns(suite, board)}
+    found = [(column, column.value(card, suite)) for column in columns(suite, board)]
     problems = _missing(found, card, suite, board)
     problems += [
         f"{column.title}: found {value:.3g}, expected a number of less than {MOST:.0e}, which is "
         "what the leaderboard can store"
-        for column, value in found.items()
+        for column, value in found
         if value is not None and not (math.isfinite(value) and abs(value) < MOST)
     ]
     if problems:
         raise SubmissionError(problems)
-    return {column.key: value for column, value in found.items() if value is not None}
+    return {column.key: value for column, value in found if value is not None}
 
 
-def _missing(
-    found: Dict[Column, Optional[float]], card: Scorecard, suite: Suite, board: Optional[str]
-) -> List[str]:
+def _missing(found: Values, card: Scorecard, suite: Suite, board: Optional[str]) -> List[str]:
     """Every score that an entry of this phase must have and has not."""
     asked = "complete submissions only"
     if board is not None:
         asked = f"submissions with all of {suite.board_title(board)} only"
     why = f"this phase takes {asked}, as a missing score would be placed first"
     problems: Dict[str, None] = {}
-    for column, value in found.items():
+    for column, value in found:
         if value is not None or not column.needed or len(column.datasets) > 1:
             continue
         (name,) = column.groups(suite)

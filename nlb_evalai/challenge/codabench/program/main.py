@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -19,11 +20,15 @@ from .page import page_of
 from .task import TRUTH_NAME, Task, read_task
 from .upload import the_file
 
+#: a file for what hosts alone should read; Codabench sets no such variable, a dry run does
+LOG_VARIABLE = "NLB_SCORING_LOG"
 _USAGE = "usage: python3 score.py INPUT OUTPUT"
 _FAULT = (
     "scoring failed by a fault of the server, not of your file: please tell the organizers, who "
-    "can repeat it on their machine"
+    "find the details when they repeat it on their machine"
 )
+
+logger = logging.getLogger(__name__)
 
 
 def run(score: Callable[..., Scorecard], *folders: str) -> int:
@@ -43,9 +48,7 @@ def run(score: Callable[..., Scorecard], *folders: str) -> int:
     """
     if len(folders) != 2:
         return _failed(_USAGE)
-    # What it logs is for hosts, and here participants would read it.
-    logging.disable(logging.CRITICAL)
-    warnings.simplefilter("ignore")
+    _log_for_hosts()
     given, out = map(Path, folders)
     try:
         task = _task(Path(sys.argv[0]).resolve().parent)
@@ -59,10 +62,23 @@ def run(score: Callable[..., Scorecard], *folders: str) -> int:
         sys.stdout.write(text + "\n")
         write(out, scores, page)
     except EvaluationError as error:
+        if getattr(error, "detail", None):
+            logger.error("%s", error.detail)  # type: ignore[attr-defined]
         return _failed(str(error))
-    except Exception:  # noqa: BLE001 - a participant would read its text
+    except Exception:
+        logger.exception("scoring failed")
         return _failed(_FAULT)
     return 0
+
+
+def _log_for_hosts() -> None:
+    """Keep what is logged, and warnings, from standard error, which everybody can read."""
+    warnings.simplefilter("ignore")
+    log = os.environ.get(LOG_VARIABLE)
+    if log:
+        logging.basicConfig(filename=log)
+    else:
+        logging.disable(logging.CRITICAL)
 
 
 def _task(folder: Path) -> Task:
