@@ -82,6 +82,11 @@ def offer_of(suite: Suite, head: Head) -> Offer:
     image, limit = own.get("docker_image"), own.get("execution_time_limit")
     if not image or not isinstance(image, str):
         problems.append(_NO_IMAGE)
+    if head.top.get("remote_evaluation") is True:
+        problems.append(
+            "remote_evaluation: true says that truth stays on your machines, and a bundle for "
+            f"{NAME} holds it: write a head of its own for it, if the truth may go there"
+        )
     if type(limit) is not int or limit < _LEAST_LIMIT:
         problems.append(
             f"{NAME}.execution_time_limit: found {printable(limit)}, expected whole seconds, "

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import Dict, Iterator, List, Optional
 
+import h5py
+
 from evaluation_script.suites import DEFAULT, Suite, SuiteError, find
 from nlb_evalai.challenge.codabench.compose import CONFIG_NAME
 from nlb_evalai.challenge.codabench.program.columns import Column, columns
 from nlb_evalai.challenge.codabench.rules.contents import Bundle
 from nlb_evalai.challenge.codabench.rules.registry import Fault, check
 from nlb_evalai.challenge.rules.finding import WARNING
-from nlb_evalai.challenge.rules.truth import said_by_truth
+from nlb_evalai.challenge.rules.truth import opens, said_by_truth
 from nlb_evalai.challenge.suite_files import script_modules
 
 _SCORER = "evaluation_script"
@@ -200,3 +202,27 @@ def _differences(where: str, column: Dict[str, object], written: Column) -> Iter
 def _some(names: List[str], most: int = 3) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+@check("truth-complete", sentence="Truth has every dataset that a submission must have a score of.")
+def truth_has_what_is_asked_for(bundle: Bundle) -> Iterator[Fault]:
+    suite = bundle.once(suite_of)
+    if suite is None:
+        return
+    for _, task in bundle.entries("tasks"):
+        told, reference = bundle.told(task), str(task.get("reference_data"))
+        board = told.board if told else None
+        asked = [
+            group for one in columns(suite, board) if one.needed for group in one.groups(suite)
+        ]
+        for name, _, path in bundle.truths():
+            if name.startswith(reference) and opens(path):
+                with h5py.File(path, "r") as file:
+                    missing = [group for group in dict.fromkeys(asked) if group not in file]
+                if missing:
+                    yield (
+                        name,
+                        f"lacks {_some(missing)}, which submissions "
+                        "must have a score of: all would be refused. Offer phases for the boards "
+                        "that it has (`board:` in the head)",
+                    )
