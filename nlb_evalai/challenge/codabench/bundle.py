@@ -49,7 +49,7 @@ def program_files(suite: Suite) -> Dict[str, Content]:
     """What runs there, whatever the phase: the scorer, and what is around it."""
     scorer = {**files_of(_SCORER), **of_ones_own(suite)}
     around = files_of(_PROGRAM)
-    requirements = around.pop(_REQUIREMENTS)
+    requirements = around.pop(_REQUIREMENTS).read_bytes() + scorer[_REQUIREMENTS].read_bytes()
     return {
         "metadata.yaml": f"command: {json.dumps(COMMAND)}\n".encode("ascii"),
         "score.py": _PROGRAM.with_name("score.py"),

@@ -101,6 +101,8 @@ class Replica(base.Replica):
     Parameters
     ----------
     bundle : Path
+    python : Path, optional
+        What `python3` means in the image; left out, an interpreter with the libraries from here.
 
     Raises
     ------
@@ -110,7 +112,7 @@ class Replica(base.Replica):
 
     title = "Codabench"
 
-    def __init__(self, bundle: Path) -> None:
+    def __init__(self, bundle: Path, python: Optional[Path] = None) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="nlb-codabench-")
         self.folder = Path(self._scratch.name).resolve()
         try:
@@ -120,7 +122,7 @@ class Replica(base.Replica):
             self._board: Dict[str, Any] = self.config["leaderboards"][0]
             self._columns = {one.key: one.computed for one in columns_of(self._board)}
             self._places = [self._place(i, one) for i, one in enumerate(self.config["phases"])]
-            self._python = fresh_python(self.folder / "python")
+            self._python = python or fresh_python(self.folder / "python")
         except (OSError, zipfile.BadZipFile) as error:
             self.close()
             raise ReplicaError(f"{bundle}: cannot be unpacked: {error}") from None
