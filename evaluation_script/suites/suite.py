@@ -19,8 +19,9 @@ MetricType = Type[Metric]
 
 @dataclass(frozen=True)
 class Published:
-    """The published shapes of a dataset: what is compared with, never what a score depends on.
+    """The published shapes of a dataset: what is compared with; no score depends on it.
 
+    One refusal does: held-in neurons that the truth does not tell are bounded by ``n_heldin``.
     ``n_train`` and ``n_eval`` give trials by phase. A figure that nobody published is missing, or
     None. ``source`` says where the others stand. ``why`` is said of figures that hold no more.
     """

@@ -78,6 +78,10 @@ _WINDOWS = (
             "Score SUBMISSIONS into a store: files, folders, s3:// prefixes, or EvalAI's CSV "
             "export.",
         ),
+        "site": (
+            f"{_HERE}.site:site",
+            "Publish the boards as a static site, from a store or from cards.",
+        ),
         "submit": (
             f"{_HERE}.submit:submit",
             "Upload FILE to EvalAI, have it scored, and show its scores.",

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from importlib import resources
 from pathlib import Path
-from textwrap import shorten
-from typing import Any, Dict, Optional
+from typing import Optional
 
 import click
-import jsonschema
 
 from evaluation_script.suites import Suite
-from nlb_evalai.cli._suite import phase_of, suite_of_store, suite_option
+from nlb_evalai.cli._phase import stored_phase
+from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import echo
-from nlb_evalai.competition.award.decide import AWARD_SCHEMA, changed_since
-from nlb_evalai.competition.award.rulebook import ranked
-from nlb_evalai.competition.award.standing import some_of
 from nlb_evalai.competition.report.render import files_of, write_report
 from nlb_evalai.competition.report.view import make_view
-from nlb_evalai.competition.store import Store
-from nlb_evalai.errors import NOT_FIT, ToolError
 from nlb_evalai.outputs import spare_inputs
 
 
@@ -42,6 +34,12 @@ from nlb_evalai.outputs import spare_inputs
 @suite_option("the store")
 @click.option("--changes", is_flag=True, help="Show what moved when scored again.")
 @click.option(
+    "--site",
+    "site_address",
+    metavar="ADDRESS",
+    help="Address of what `nlb-evalai site build` made, as site/index.html, to link it.",
+)
+@click.option(
     "--out",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
@@ -53,6 +51,7 @@ def report(
     phase: Optional[str],
     suite: Optional[Suite],
     changes: bool,
+    site_address: Optional[str],
     out: Path,
 ) -> None:
     """Write the public report, and leaderboard.csv, .json and .md beside it.
@@ -62,25 +61,9 @@ def report(
     that the store has now is refused: then the command exits with 1.
     """
     spare_inputs(files_of(out), [store_path, *([award_dir / "award.json"] if award_dir else [])])
-    with Store(store_path, suite=suite.name if suite else None) as store:
-        suite = suite_of_store(store, suite)
-        decided = _award(award_dir, suite) if award_dir else None
-        awarded = decided["rules"]["phase"] if decided else suite.phases[-1].codename
-        codename = phase_of(suite, phase or awarded).codename
-        if decided and codename != awarded:
-            raise ToolError(f"--phase {codename}: the award is for phase {awarded}")
-        if codename not in store.phases():
-            held = ", ".join(f"{n} of {one}" for one, n in store.phases().items()) or "nothing"
-            raise ToolError(f"{store_path}: no submission of phase {codename}; found {held}")
-        changed = changed_since(store, decided) if decided else []
-        if changed:
-            raise ToolError(
-                f"{award_dir}: scores changed since this award: run `award` again; of entries "
-                f"{some_of(changed)}",
-                exit_code=NOT_FIT,
-            )
-        view = make_view(store, suite, codename, decided, changes)
-    for path in write_report(view, out):
+    with stored_phase(store_path, award_dir, phase, suite) as found:
+        view = make_view(found.store, found.suite, found.codename, found.award, changes)
+    for path in write_report(view, out, site_address or ""):
         echo(f"written: {path}")
     for moved in view.changes or ():
         before, after = moved["before"], moved["after"]
@@ -90,41 +73,3 @@ def report(
         )
     if view.changes is not None and not view.changes:
         click.echo("no score moved")
-
-
-def _award(folder: Path, suite: Suite) -> Dict[str, Any]:
-    path = folder / "award.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ToolError(f"{path}: {error.strerror}; `nlb-evalai award` writes it") from None
-    except ValueError as error:
-        raise ToolError(f"{path}: no JSON: {error}") from None
-    schema = found.get("schema") if isinstance(found, dict) else None
-    if schema != AWARD_SCHEMA:
-        raise ToolError(
-            f"{path}: schema: found {schema!r}, expected {AWARD_SCHEMA!r}", exit_code=NOT_FIT
-        )
-    layout = (
-        resources.files("nlb_evalai.competition.award").joinpath("award-1.json").read_text("utf-8")
-    )
-    fault = next(jsonschema.Draft202012Validator(json.loads(layout)).iter_errors(found), None)
-    if fault is not None:
-        where = "/".join(map(str, fault.absolute_path)) or "the file"
-        raise ToolError(
-            f"{path}: {where}: {shorten(fault.message, 200)}; `nlb-evalai award` writes it anew",
-            exit_code=NOT_FIT,
-        )
-    rules = found["rules"]
-    if rules["suite"] != suite.name:
-        raise ToolError(
-            f"{path}: rules/suite: found {rules['suite']!r}, expected {suite.name!r} as in the "
-            "store",
-            exit_code=NOT_FIT,
-        )
-    expected = ranked(suite, rules["metric"], rules["bin_width_ms"])
-    missing = [name for name in expected if name not in found["rankings"]]
-    if missing:
-        raise ToolError(f"{path}: rankings: expected {', '.join(missing)} too", exit_code=NOT_FIT)
-    result: Dict[str, Any] = found
-    return result

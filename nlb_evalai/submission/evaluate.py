@@ -11,8 +11,9 @@ from evaluation_script.files import file_sha256
 from evaluation_script.scorecard import Scorecard
 from evaluation_script.scoring import score
 from evaluation_script.submission.stream import Progress
-from evaluation_script.suites import Suite, SuiteError, find
+from evaluation_script.suites import Phase, Suite, SuiteError, find
 from nlb_evalai.errors import ProblemsError, ToolError
+from nlb_evalai.submission.receipts import as_shown, is_public
 
 #: scores of one version of the rules agree to this, whatever libraries computed them
 TOLERANCE = 1e-9
@@ -60,51 +61,6 @@ def write_receipt(card: Scorecard, out: Path) -> None:
         raise ToolError(f"{out}: cannot be written: {error.strerror}") from None
 
 
-def read_receipt(path: Path) -> Dict[str, Any]:
-    """A receipt that keeps to its schema.
-
-    Without jsonschema, which a participant need not have, only its version and the names of its
-    fields are looked at.
-
-    Raises
-    ------
-    ToolError
-        If it cannot be read, or is none; says where it differs.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ToolError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise ToolError(f"{path}: is no JSON: {error}") from None
-    schema = json.loads(Path(__file__).with_name("receipt-1.json").read_text(encoding="utf-8"))
-    fault = _first_fault(found, schema)
-    if fault:
-        raise ToolError(f"{path}: is no receipt: {fault}")
-    return dict(found)
-
-
-def _first_fault(found: Any, schema: Mapping[str, Any]) -> str:
-    try:
-        import jsonschema
-    except ModuleNotFoundError:
-        return _plain_fault(found, schema)
-    fault = next(jsonschema.Draft202012Validator(schema).iter_errors(found), None)
-    if fault is None:
-        return ""
-    return f"{'/'.join(map(str, fault.absolute_path)) or 'the file'}: {fault.message}"
-
-
-def _plain_fault(found: Any, schema: Mapping[str, Any]) -> str:
-    if not isinstance(found, dict):
-        return f"the file: found {type(found).__name__}, expected an object"
-    lacking = [name for name in schema["required"] if name not in found]
-    if lacking:
-        return f"the file: {lacking[0]!r} is a required property"
-    expected = schema["properties"]["schema"]["const"]
-    return "" if found["schema"] == expected else f"schema: {expected!r} was expected"
-
-
 @dataclass(frozen=True)
 class Verdict:
     """What came of checking a receipt: what differs, and what is said besides."""
@@ -126,7 +82,7 @@ def verify_receipt(
     Parameters
     ----------
     receipt : mapping
-        See :func:`read_receipt`.
+        See :func:`.receipts.read_receipt`; of a public one, what is shown is compared.
     submission, truth : Path
     suite : Suite, optional
         For a suite that is not the package's own.
@@ -154,11 +110,14 @@ def verify_receipt(
             suite = find(receipt["suite"])
         except SuiteError as error:
             raise ToolError(f"the receipt's {error}; name its file with --suite") from None
-    today = evaluate_submission(submission, truth, receipt["phase"], suite, progress).receipt
-    return _compared(receipt, today)
+    card = evaluate_submission(submission, truth, receipt["phase"], suite, progress)
+    return _compared(receipt, card.receipt, card.phase if is_public(receipt) else None)
 
 
-def _compared(receipt: Mapping[str, Any], today: Mapping[str, Any]) -> Verdict:
+def _compared(
+    receipt: Mapping[str, Any], today: Mapping[str, Any], shown_by: Optional[Phase]
+) -> Verdict:
+    """``shown_by`` is the phase that rounded the receipt's scores; None: nobody did."""
     same_rules = receipt["rules_version"] == today["rules_version"]
     differences, notes = [], []
     if not same_rules:
@@ -173,19 +132,33 @@ def _compared(receipt: Mapping[str, Any], today: Mapping[str, Any]) -> Verdict:
             n_scores += 1
             what = [("value", "score")] + [("standard_error", "error bar")] * same_rules
             for field, name in what:
-                said, found = (one.get(key, {}).get(field) for one in (before, now))
-                if not _equal(said, found):
+                said = before.get(key, {}).get(field)
+                could_be = [one.get(field) for one in _as_compared(now.get(key), shown_by)]
+                found = could_be[0]
+                if not any(_equal(said, one) for one in could_be):
                     differences.append(
                         f"{group}: {name} of {key}: the receipt says {said}, found {found}"
                     )
     libraries = [
-        f"{name} {receipt['versions'].get(name)}, here {version}"
+        f"{name} {receipt['versions'][name]}, here {version}"
         for name, version in today["versions"].items()
-        if receipt["versions"].get(name) != version
+        if name in receipt["versions"] and receipt["versions"][name] != version
     ]
     if libraries:
         notes.append(f"computed with other versions: {'; '.join(libraries)}")
     return Verdict(differences, notes, n_scores)
+
+
+def _as_compared(
+    score: Optional[Mapping[str, Any]], shown_by: Optional[Phase]
+) -> List[Mapping[str, Any]]:
+    """A score as a receipt may say it: where it is rounded, a last digit may tip either way."""
+    if score is None or shown_by is None:
+        return [score or {}]
+    return [
+        as_shown({key: one if one is None else one + shift for key, one in score.items()}, shown_by)
+        for shift in (0.0, -TOLERANCE, TOLERANCE)
+    ]
 
 
 def _equal(said: Optional[float], found: Optional[float]) -> bool:

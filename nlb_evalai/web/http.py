@@ -134,7 +134,7 @@ class Api:
         timing: Optional[Timing] = None,
         pace: Callable[[], None] = lambda: None,
     ) -> None:
-        self.address = checked_api(address)
+        self.address = checked_api(address, "the token" if token else "what is asked")
         self._timing = timing or Timing()
         self._pace = pace
         self._session = open_session(Bearer(token, urlsplit(self.address).netloc))
@@ -215,13 +215,13 @@ class _PacedRetry(Retry):
         self._turn()
 
 
-def checked_api(api: str) -> str:
-    """The server's address, with a slash at its end.
+def checked_api(api: str, sent: str = "the token") -> str:
+    """The server's address, with a slash at its end; ``sent`` says what would travel there.
 
     Raises
     ------
     ToolError
-        If it is none, or the token would travel there unencrypted.
+        If it is none, or what is sent would travel there unencrypted.
     """
     try:
         parts = urlsplit(api)
@@ -230,7 +230,7 @@ def checked_api(api: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ToolError(f"--api: found {api!r}, expected an address as https://eval.ai")
     if parts.scheme == "http" and parts.hostname not in _LOCAL_HOSTS:
-        raise ToolError(f"--api: {api} would send the token unencrypted: use https://")
+        raise ToolError(f"--api: {api} would send {sent} unencrypted: use https://")
     return api.rstrip("/") + "/"
 
 

@@ -32,7 +32,7 @@ from nlb_evalai.challenge.replica import (
     View,
     as_text,
 )
-from nlb_evalai.challenge.rules.yamltext import YamlProblem, read_yaml
+from nlb_evalai.yamltext import YamlProblem, read_yaml
 from nlb_evalai.challenge.surroundings import fresh_python, place
 from nlb_evalai.errors import ToolError
 

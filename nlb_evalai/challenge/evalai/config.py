@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
-from nlb_evalai.challenge.rules.yamltext import YamlProblem, read_yaml
 from nlb_evalai.errors import ToolError
+from nlb_evalai.yamltext import YamlProblem, read_yaml
 
 CONFIG_NAME = "challenge_config.yaml"
 #: EvalAI's ``visibility`` of a phase split that everyone sees; 1 and 2 are for hosts only

@@ -18,7 +18,7 @@ from evaluation_script.suites import Suite
 from nlb_evalai.challenge.rules import limits
 from nlb_evalai.challenge.rules.finding import ERROR, Finding
 from nlb_evalai.challenge.rules.registry import Rulebook
-from nlb_evalai.challenge.rules.yamltext import YamlProblem, read_yaml
+from nlb_evalai.yamltext import YamlProblem, read_yaml
 
 T = TypeVar("T")
 Self = TypeVar("Self", bound="Package")

@@ -2,85 +2,97 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import base64
 import json
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-import jinja2
 from markupsafe import Markup
 
 from nlb_evalai import __version__
 from nlb_evalai.competition.award.explain import cell, table
-from nlb_evalai.competition.report.figures import board_figure, front_figure, metrics_figure
-from nlb_evalai.competition.report.view import Board, Cell, View
+from nlb_evalai.competition.report.view import View
+from nlb_evalai.competition.site.boards import Board, Row
+from nlb_evalai.competition.site.downloads import csv_text
+from nlb_evalai.competition.site.figures import Image, board_figure, front_figure
+from nlb_evalai.competition.site.model import Cell
+from nlb_evalai.competition.site.render import HERE as SITE
+from nlb_evalai.competition.site.render import environment, stamp
 
 LEADERBOARD_SCHEMA = "nlb-evalai/leaderboard/1"
 _HERE = Path(__file__).parent
+#: rows of a table that are open at once; the others are a click away
+_MOST_ROWS = 12
 
 
-def page(view: View, made_at: Optional[datetime] = None) -> str:
-    """The report as one self-contained HTML page."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(str(_HERE)),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+def page(view: View, site_address: str = "", made_at: Optional[datetime] = None) -> str:
+    """The report as one self-contained HTML page.
+
+    Parameters
+    ----------
+    site_address : str
+        Where the site is, to link it; empty if there is none.
+    """
     datasets: Dict[str, List[Board]] = {}
     for board in view.boards:
         datasets.setdefault(board.dataset.name, []).append(board)
-    titles = {dataset.name: dataset.title for dataset in view.suite.datasets}
-    main = {name: boards[0] for name, boards in datasets.items()}
-    drawn = [(board.dataset.title, metrics_figure(board)) for board in main.values()]
+    site = view.site
     rules = view.award["rules"] if view.award else None
-    phase = view.suite.phase(view.phase)
-    return environment.get_template("page.html").render(
-        view=view,
-        title=rules["title"] if rules else f"{view.suite.title}: {phase.title}",
-        phase_title=phase.title,
-        decimals=view.decimals,
-        truth="public" if phase.truth_is_public else "hidden",
-        css=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
-        datasets=datasets,
-        titles=titles,
-        figures={
-            board.key: board_figure(board) if board is main[board.dataset.name] else None
-            for board in view.boards
-        },
-        metric_figures=[(title, figure) for title, figure in drawn if figure],
-        fronts=[
-            {
-                "title": titles[name],
-                "rows": rows,
-                "image": front_figure(
-                    titles[name],
-                    rows,
-                    f"{rules['metric']} ({rules['bin_width_ms']} ms)" if rules else "",
-                ),
-            }
-            for name, rows in view.fronts.items()
-        ],
-        version=__version__,
-        made_at=_stamp(made_at),
+    label = f"{site.metric} ({site.bin_width_ms} ms)"
+    styles = (SITE / "assets" / "site.css", _HERE / "report.css")
+    return (
+        environment(_HERE)
+        .get_template("page.html")
+        .render(
+            view=view,
+            title=site.title,
+            phase_title=site.phase.title,
+            decimals=view.decimals,
+            truth="public" if site.phase.truth_is_public else "hidden",
+            css=Markup("\n".join(path.read_text(encoding="utf-8") for path in styles)),
+            datasets=datasets,
+            titles={dataset.name: dataset.title for dataset in site.suite.datasets},
+            figures={
+                name: _embedded(board_figure(_first(boards[0])))
+                for name, boards in datasets.items()
+            },
+            fronts=[
+                (dataset.title, points, *_embedded(front_figure(dataset.title, points, label)))
+                for dataset in site.suite.datasets
+                for points in [site.fronts.get(dataset.name, ())]
+                if points
+            ],
+            rules=rules,
+            most_rows=_MOST_ROWS,
+            site_address=site_address,
+            version=__version__,
+            made_at=stamp(made_at),
+        )
     )
 
 
-def _stamp(made_at: Optional[datetime]) -> str:
-    return (made_at or datetime.now(timezone.utc)).isoformat(timespec="seconds")
+def _first(board: Board) -> Board:
+    return replace(board, rows=board.rows[:_MOST_ROWS])
+
+
+def _embedded(image: Optional[Image]) -> Any:
+    """(address that holds the figure itself, the figure)."""
+    if image is None:
+        return None
+    encoded = base64.b64encode(image.svg.encode()).decode("ascii")
+    return f"data:image/svg+xml;base64,{encoded}", image
 
 
 def leaderboard_json(view: View, made_at: Optional[datetime] = None) -> Dict[str, Any]:
     """All boards as JSON values; layout in ``leaderboard-1.json`` and docs/phase2.md."""
     return {
         "schema": LEADERBOARD_SCHEMA,
-        "suite": view.suite.name,
-        "title": view.suite.title,
-        "phase": view.phase,
-        "made_at": _stamp(made_at),
+        "suite": view.site.suite.name,
+        "title": view.site.suite.title,
+        "phase": view.site.phase.codename,
+        "made_at": stamp(made_at),
         "boards": [_board_json(board) for board in view.boards],
     }
 
@@ -103,55 +115,50 @@ def _board_json(board: Board) -> Dict[str, Any]:
         ],
         "rows": [
             {
-                "rank": line.rank,
-                "team": line.name,
-                "entry": line.entry or None,
-                "method": line.method or None,
-                "paper": line.paper or None,
-                "code": line.code or None,
-                "counts": not line.note,
-                "reason": line.note or None,
+                "rank": row.place,
+                "team": row.entry.team,
+                "entry": _public_key(row),
+                "method": row.entry.method or None,
+                "paper": row.entry.links.get("paper"),
+                "code": row.entry.links.get("code"),
+                "counts": not row.entry.remark,
+                "reason": row.entry.remark or None,
                 "scores": {
                     key: {"value": found.value, "standard_error": found.standard_error}
-                    for key, found in line.cells.items()
+                    for key, found in row.cells.items()
                 },
             }
-            for line in board.lines
+            for row in board.rows
         ],
     }
 
 
+def _public_key(row: Row) -> Optional[str]:
+    return None if row.entry.is_anonymous else row.entry.key
+
+
 def leaderboard_csv(view: View) -> str:
     """All boards as one long table: a row for each score."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
+    rows: List[List[Any]] = [
         [
             *("dataset", "bin_width_ms", "rank", "team", "entry", "method", "paper", "code"),
             *("counts", "metric", "value", "standard_error"),
         ]
-    )
+    ]
     for board in view.boards:
-        for line in board.lines:
-            facts = [line.rank, line.name, line.entry, line.method, line.paper, line.code]
-            for key, found in line.cells.items():
-                row = [board.dataset.name, board.bin_width_ms, *facts, not line.note, key]
-                writer.writerow(
-                    [_harmless(one) for one in row] + [found.value, found.standard_error]
-                )
-    return out.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    """Text that a spreadsheet will not take for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+        for row in board.rows:
+            one, links = row.entry, row.entry.links
+            facts = [row.place, one.team, _public_key(row), one.method]
+            facts += [links.get("paper"), links.get("code"), not one.remark]
+            for key, found in row.cells.items():
+                where = [board.dataset.name, board.bin_width_ms]
+                rows.append([*where, *facts, key, found.value, found.standard_error])
+    return csv_text(rows)
 
 
 def leaderboard_markdown(view: View) -> str:
     """All boards, and the prizes, as Markdown."""
-    lines = [f"# {view.award['rules']['title'] if view.award else view.suite.title}", ""]
+    lines = [f"# {view.award['rules']['title'] if view.award else view.site.suite.title}", ""]
     if view.prizes:
         lines += ["## Prizes", ""]
         for prize in view.prizes:
@@ -164,23 +171,23 @@ def leaderboard_markdown(view: View) -> str:
         header = ["rank", "team", "model", *(metric.key for metric in board.metrics), "remark"]
         rows = [
             [
-                line.rank,
-                line.name,
-                line.method,
+                row.place,
+                row.entry.team,
+                row.entry.method,
                 *(
-                    _plus_minus(line.cells.get(metric.key), view.decimals)
+                    _plus_minus(row.cells.get(metric.key), view.decimals)
                     for metric in board.metrics
                 ),
-                line.note and f"does not count: {line.note}",
+                row.entry.remark and f"does not count: {row.entry.remark}",
             ]
-            for line in board.lines
+            for row in board.rows
         ]
         lines += [*table(header, rows), ""]
     return "\n".join(lines)
 
 
 def _plus_minus(found: Optional[Cell], decimals: int) -> str:
-    if found is None or found.value is None:
+    if found is None:
         return ""
     error = "" if found.standard_error is None else f" ± {found.standard_error:.{decimals}f}"
     return f"{found.value:.{decimals}f}{error}"
@@ -191,11 +198,11 @@ def files_of(out: Path) -> List[Path]:
     return [out, *(out.with_name(f"leaderboard.{kind}") for kind in ("csv", "json", "md"))]
 
 
-def write_report(view: View, out: Path) -> List[Path]:
+def write_report(view: View, out: Path, site_address: str = "") -> List[Path]:
     """Write the page and, beside it, leaderboard.csv, .json and .md; returns their paths."""
     out.parent.mkdir(parents=True, exist_ok=True)
     texts = [
-        page(view),
+        page(view, site_address),
         leaderboard_csv(view),
         json.dumps(leaderboard_json(view), indent=2, ensure_ascii=False, allow_nan=False),
         leaderboard_markdown(view),

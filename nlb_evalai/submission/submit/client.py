@@ -1,54 +1,25 @@
 """EvalAI's API for participants, typed.
 
 What changes nothing twice is repeated. The calls that make, end or send a submission are not:
-:class:`Lost` says that nobody knows whether one arrived, :class:`Refused` that it did nothing.
+`Lost` says that nobody knows whether one arrived, `Refused` that it did nothing.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional
 from urllib.parse import urljoin
-
-import requests
 
 from evaluation_script.text import did_you_mean, printable
 from nlb_evalai.errors import ToolError
-from nlb_evalai.web.http import FREELY, UNSEEN, Api, NoAnswer, Repeat, Timing
+from nlb_evalai.web.http import UNSEEN, Timing
+from nlb_evalai.web.json_api import JsonApi, Lost, number
 
-#: EvalAI refuses more for one user, on all machines together
-REQUESTS_PER_MINUTE = 50
 SUBMITTED = "submitted"
 CANCELLED = "cancelled"
 FINAL_STATUSES = frozenset({"finished", "failed", CANCELLED, "archived"})
 _MAX_PAGES = 200
-_MAX_REASON = 1000
-_HELP = {
-    401: "; the token is not valid or has expired: take a new one from your EvalAI profile",
-    429: "; too many requests, and again after waiting: try again in a minute",
-}
-
-
-class ApiError(ToolError):
-    """EvalAI did not do what it was asked."""
-
-
-class Lost(ApiError):
-    """Nobody knows whether a request arrived: it had no answer, or none of the API's."""
-
-
-class Refused(ApiError):
-    """The API said no; nothing was changed. ``status`` is HTTP's."""
-
-    def __init__(self, where: str, status: int, said: str) -> None:
-        self.status = status
-        self.said = said
-        super().__init__(
-            f"{where}: HTTP {status}: {said or 'no reason given'}{_HELP.get(status, '')}"
-        )
 
 
 @dataclass(frozen=True)
@@ -91,18 +62,6 @@ class Presigned:
     addresses: List[str]
 
 
-class Pace:
-    """Waits where the last minute saw so many requests already."""
-
-    def __init__(self, per_minute: int = REQUESTS_PER_MINUTE) -> None:
-        self._times: Deque[float] = deque(maxlen=per_minute)
-
-    def __call__(self) -> None:
-        if len(self._times) == self._times.maxlen:
-            time.sleep(max(0.0, self._times[0] + 60 - time.monotonic()))
-        self._times.append(time.monotonic())
-
-
 class Client:
     """EvalAI as a participant sees it.
 
@@ -116,8 +75,8 @@ class Client:
     """
 
     def __init__(self, api: str, token: str, *, timing: Optional[Timing] = None) -> None:
-        self._api = Api(api, token, timing=timing, pace=Pace())
-        self._token = token
+        self._api = JsonApi(api, token, timing=timing)
+        self._call = self._api.call
 
     @property
     def address(self) -> str:
@@ -143,7 +102,7 @@ class Client:
         if not isinstance(attributes, list) or not all(isinstance(a, dict) for a in attributes):
             raise Lost(f"{path}: submission_meta_attributes: expected a list of objects")
         return Phase(
-            _number(path, row, "id"), codename, attributes, bool(row.get("is_submission_public"))
+            number(path, row, "id"), codename, attributes, bool(row.get("is_submission_public"))
         )
 
     def limits(self, challenge: int, phase: int) -> Dict[str, Any]:
@@ -190,7 +149,7 @@ class Client:
         texts = (upload_id, *ordered)
         if not all(isinstance(text, str) and text for text in texts):
             raise Lost(f"{path}: expected text as addresses and as upload_id")
-        return Presigned(_number(path, answer, "submission_pk"), upload_id, ordered)
+        return Presigned(number(path, answer, "submission_pk"), upload_id, ordered)
 
     def finish(self, phase: int, submission: int, upload_id: str, etags: List[str]) -> None:
         """Have the parts put together."""
@@ -209,36 +168,10 @@ class Client:
         base = f"api/jobs/challenge/{challenge}/challenge_phase/{phase}/submission"
         self._call("PATCH", f"{base}/{submission}", {"status": CANCELLED})
 
-    # -- one request ---------------------------------------------------------------------------
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        content: Optional[Mapping[str, Any]] = None,
-        repeat: Repeat = FREELY,
-    ) -> Any:
-        where = f"{method} {urljoin(self._api.address, path)}"
-        try:
-            response = self._api.send(method, path, repeat, json=content)
-        except NoAnswer as error:
-            raise Lost(str(error)) from None
-        status = response.status_code
-        if status >= 500:
-            raise Lost(f"{where}: HTTP {status}: {self._said(response) or 'the server failed'}")
-        if status >= 400:
-            raise Refused(where, status, self._said(response))
-        try:
-            if status < 300:
-                return response.json()
-        except ValueError:
-            pass
-        raise Lost(f"{where}: HTTP {status} without JSON: is this EvalAI's API? Check --api")
-
     def _pages(self, path: str) -> Iterator[Mapping[str, Any]]:
         """The rows of a list, page by page; ``next`` is no address to follow with a token."""
-        for number in range(1, _MAX_PAGES):
-            answer = self._call("GET", path if number == 1 else f"{path}?page={number}")
+        for page in range(1, _MAX_PAGES):
+            answer = self._call("GET", path if page == 1 else f"{path}?page={page}")
             rows = answer.get("results") if isinstance(answer, dict) else None
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise Lost(f"{path}: expected a list of results")
@@ -255,7 +188,7 @@ class Client:
             return urljoin(self._api.address, url) if isinstance(url, str) and url else ""
 
         return Submission(
-            _number(path, row, "id"),
+            number(path, row, "id"),
             row["status"].lower(),
             address("input_file"),
             address("stdout_file"),
@@ -263,21 +196,3 @@ class Client:
             address("submission_result_file"),
             row,
         )
-
-    def _said(self, response: requests.Response) -> str:
-        """What a refusal says, in one line and fit to be shown."""
-        try:
-            answer = response.json()
-        except ValueError:
-            return ""
-        if isinstance(answer, dict):
-            answer = answer.get("error") or answer.get("detail") or answer
-        text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
-        return printable(" ".join(text.split()).replace(self._token, "***"), most=_MAX_REASON)
-
-
-def _number(where: str, row: Mapping[str, Any], key: str) -> int:
-    value = row.get(key)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise Lost(f"{where}: {key}: found {printable(value, most=40)}, expected a number")
-    return value

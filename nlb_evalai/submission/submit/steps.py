@@ -21,13 +21,12 @@ from nlb_evalai.submission.submit.client import (
     CANCELLED,
     SUBMITTED,
     Client,
-    Lost,
     Phase,
-    Refused,
     Submission,
 )
 from nlb_evalai.submission.submit.state import Store, Upload
 from nlb_evalai.submission.submit.storage import Part, PartsRefused, Storage
+from nlb_evalai.web.json_api import Lost, Refused
 
 #: what EvalAI stores as the file of a submission until the parts are put together
 _PLACEHOLDER_BYTES = 12

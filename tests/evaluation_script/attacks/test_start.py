@@ -130,6 +130,18 @@ def test_closed_standard_descriptors_do_not_matter(
     assert are_closed_again
 
 
+def test_scores_stand_where_standard_output_was_closed_meanwhile(
+    arena: Arena, tmp_path: Path
+) -> None:
+    found = tmp_path / "found.json"
+    paths = [str(Path(__file__).parents[3]), str(arena.truth), str(arena.honest), str(found)]
+    code = "import os; os.close(1)\n" + CLOSED
+    subprocess.run([sys.executable, "-c", code, *paths, "1"], check=True, timeout=60)
+    results, is_closed_still = json.loads(found.read_text())
+    assert results == [arena.honest_result] * 2
+    assert is_closed_still
+
+
 MISSING = {
     "no /proc": (
         """

@@ -125,6 +125,7 @@ ENDS: List[Tuple[int, List[str]]] = [
     (1, ["award", *STORED, "--entries", "{}/odd.csv", "--out", "{}/a"]),
     (1, ["award", *STORED, "--entries", "{}/odd.csv", "--rules", "{}/rules.yaml", "--out", "{}/a"]),
     (1, ["report", *STORED, "--award", "{}/award", "--out", "{}/r.html"]),
+    (1, ["site", "check", "{}/award"]),
     (1, ["bundle", "check", "{}/words"]),
     (1, ["bundle", "check", "{}/words", "--json"]),
     # 2: could not be looked at
@@ -167,6 +168,8 @@ ENDS: List[Tuple[int, List[str]]] = [
     (2, ["report", "--store", "{}/words", "--out", "{}/r.html"]),
     (2, ["report", *STORED, "--phase", "vol", "--out", "{}/r.html"]),
     (2, ["report", *STORED, "--suite", str(FINGERS), "--out", "{}/r.html"]),
+    (2, ["site", "check", "{}/none"]),
+    (2, ["site", "import", "--challenge", "1", "--out", "{}/cards", "--api", "http://evalai.org"]),
     (2, [*WORKER, "--annotations", "{}/none"]),
     (2, [*WORKER, "--annotations", f"val={TRUTH}", "--api", "http://127.0.0.1:9"]),
     (2, [*WORKER[:1], *WORKER[2:], "--annotations", f"val={TRUTH}", "--json"]),

@@ -19,6 +19,7 @@ from nlb_evalai.competition.batch.sources import collect
 from nlb_evalai.competition.batch.task import Outcome, Task, score_task
 from nlb_evalai.competition.store import Store
 from nlb_evalai.sample.files import write_sample
+from tests.nlb_evalai.competition.boards import Evalai
 
 DATASET = "mc_rtt"
 #: the full number with NLB_PHASE2_FULL=1 (`make test-phase2`)
@@ -31,6 +32,14 @@ class Bench:
 
     annotations: Path
     folder: Path
+
+
+@pytest.fixture
+def evalai() -> Iterator[Evalai]:
+    """EvalAI's public boards."""
+    made = Evalai()
+    yield made
+    made.close()
 
 
 def serially(tasks: Iterable[Task]) -> Iterator[Outcome]:

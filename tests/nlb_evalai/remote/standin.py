@@ -94,7 +94,7 @@ class StandIn:
         #: (status, headers) with which the storage answers everything, if not None
         self.storage_says: Optional[Tuple[int, Dict[str, str]]] = None
         self.supports_ranges = True
-        self._times: Deque[float] = deque()
+        self.taken_at: Deque[float] = deque()
         self._servers = [self._serve(_Api), self._serve(_Storage)]
 
     def _serve(self, handler: Any) -> _Server:
@@ -170,11 +170,11 @@ class StandIn:
     def throttled(self) -> bool:
         with self.lock:
             now = time.monotonic()
-            while self._times and self._times[0] < now - 60:
-                self._times.popleft()
-            if self.per_minute is not None and len(self._times) >= self.per_minute:
+            while self.taken_at and self.taken_at[0] < now - 60:
+                self.taken_at.popleft()
+            if self.per_minute is not None and len(self.taken_at) >= self.per_minute:
                 return True
-            self._times.append(now)
+            self.taken_at.append(now)
             return False
 
     def answer(self, method: str, path: str, content: Any) -> Tuple[int, Any]:

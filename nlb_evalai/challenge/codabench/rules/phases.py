@@ -11,7 +11,7 @@ from nlb_evalai.challenge.codabench.compose import CONFIG_NAME
 from nlb_evalai.challenge.codabench.rules.contents import OF_PHASE, Bundle
 from nlb_evalai.challenge.codabench.rules.registry import Fault, check
 from nlb_evalai.challenge.rules.finding import WARNING
-from nlb_evalai.challenge.rules.yamltext import Day, Moment
+from nlb_evalai.yamltext import Day, Moment
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?")
 #: the longest that the default queue lets a submission run, in seconds

@@ -11,7 +11,7 @@ from nlb_evalai.challenge.evalai.rules.contents import Bundle, ConfigEntry
 from nlb_evalai.challenge.evalai.rules.fields import UNBREAKABLE, fields
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 from nlb_evalai.challenge.rules.finding import WARNING
-from nlb_evalai.challenge.rules.yamltext import Moment
+from nlb_evalai.yamltext import Moment
 
 #: Top-level keys that EvalAI has fields for, though it reads none of them here.
 _OPTIONAL_KEYS = {

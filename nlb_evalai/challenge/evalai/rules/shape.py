@@ -14,7 +14,7 @@ from nlb_evalai.challenge.evalai.rules.contents import Bundle
 from nlb_evalai.challenge.evalai.rules.fields import Field, fields
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 from nlb_evalai.challenge.rules.places import Place, places
-from nlb_evalai.challenge.rules.yamltext import Day, Moment
+from nlb_evalai.yamltext import Day, Moment
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d:?\d\d))?")
 _SLUG = re.compile(r"[-a-zA-Z0-9_]+")

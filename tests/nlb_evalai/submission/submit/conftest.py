@@ -37,6 +37,23 @@ ANSWERS = Answers(
 )
 
 
+EXPORTED = [
+    "Code will be released: True",
+    "External data used: False",
+    "Interpretability statement: clear = ü",
+]
+
+
+def check_one(evalai: EvalAI, file: Path) -> None:
+    """One submission is alive, was sent once, has the file and all that was said of it."""
+    (entry,) = evalai.alive
+    assert entry.messages == 1
+    assert entry.file == file.read_bytes()
+    assert evalai.holding == []
+    assert entry.content["method_name"] == "Smooth ü"
+    assert evalai.export()[-3:] == EXPORTED
+
+
 class Machine:
     """A participant's machine: each call is a process of its own, as far as EvalAI can tell."""
 

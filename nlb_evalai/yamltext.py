@@ -40,18 +40,18 @@ class Day(str):
     """A date without time that was written without quotes, in ISO's form."""
 
 
-def read_yaml(content: bytes) -> Any:
+def read_yaml(content: bytes, most_bytes: int = MOST_BYTES) -> Any:
     """The values of a YAML text as JSON's: keys are strings, dates `Moment` and `Day`.
 
     Raises
     ------
     YamlProblem
-        If it is no UTF-8, no YAML, gives a key twice, or is larger than any config.
+        If it is no UTF-8, no YAML, gives a key twice, or is larger than any text of its kind.
     """
-    if len(content) > MOST_BYTES:
+    if len(content) > most_bytes:
         raise YamlProblem(
-            f"has {len(content) / 1024:.0f} KiB, expected at most {MOST_BYTES // 1024}: "
-            "long texts belong into the pages"
+            f"has {len(content) / 1024:.0f} KiB, expected at most {most_bytes // 1024}: "
+            "long texts belong elsewhere"
         )
     try:
         text = content.decode("utf-8")
@@ -100,7 +100,7 @@ def _bound_nodes(root: Any) -> None:
             counted[id(node)] = 1 + sum(counted[id(child)] for child in below)
             if counted[id(node)] > _MOST_VALUES:
                 message = f"holds more than {_MOST_VALUES:,} values, its aliases followed"
-                raise YamlProblem(message + ": no challenge needs so many", _line(node))
+                raise YamlProblem(message + ": nobody needs so many", _line(node))
         elif id(node) in entered:
             raise YamlProblem("is a list or mapping that holds itself: remove the alias in it", 0)
         elif id(node) not in counted:

@@ -1,0 +1,1 @@
+"""Entries are files in a repository here: a card with its receipt, or from a board of EvalAI."""
