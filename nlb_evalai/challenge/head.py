@@ -15,7 +15,7 @@ import yaml
 
 from evaluation_script.suites import Suite
 from evaluation_script.text import did_you_mean, printable
-from nlb_evalai.challenge import platform
+from nlb_evalai.challenge.names import names
 from nlb_evalai.errors import ProblemsError, ToolError
 
 #: heads of this package's suites, by name; ``default`` says what a head leaves out
@@ -99,7 +99,7 @@ def read_head(path: Optional[Path], suite: Suite) -> Head:
     folder = HEADS / "default" if path is None or "logo" not in given else path.parent
     logo = folder / str(given.get("logo", default["logo"]))
     sections, problems = sections_of(given.get("sections", {}), path and path.parent)
-    others = platform.names()
+    others = names()
     for name in others:
         if not isinstance(given.get(name, {}), dict):
             problems.append(f"{name}: found {printable(given[name])}, expected keys and values")

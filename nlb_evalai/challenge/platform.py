@@ -8,34 +8,36 @@ writes its answer, has rules for packages, and plays the platform on this machin
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import zipfile
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar, Dict, List, Optional
+from typing import ClassVar, Dict, List, Optional, Tuple
 
 from evaluation_script.suites import Suite
 from nlb_evalai import challenge
 from nlb_evalai.challenge.build import BuiltBundle, Content
+from nlb_evalai.challenge.names import DEFAULT, names
 from nlb_evalai.challenge.replica import Replica
 from nlb_evalai.challenge.rules.finding import Finding
 from nlb_evalai.challenge.rules.registry import Rulebook
 
-#: the platform of a package that does not say which
-DEFAULT = "evalai"
+#: the code of every platform's warning that it is not
+SUITE_UNKNOWN = "suite-unknown"
 
 
 class Platform(ABC):
     """A platform.
 
     ``name`` is for scripts, ``title`` for people; ``config_name`` is the member at the root of a
-    package that tells whose it is.
+    package that tells whose it is. ``need_suite`` are the codes of rules that are applied only where
+    the package's suite is one that is known here.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     config_name: ClassVar[str]
     rules: ClassVar[Rulebook]
+    need_suite: ClassVar[Tuple[str, ...]]
 
     @abstractmethod
     def program(self, suite: Suite) -> Dict[str, Content]:
@@ -83,15 +85,6 @@ class Platform(ABC):
     @abstractmethod
     def replica(self, bundle: Path) -> Replica:
         """The platform, played, with this package loaded."""
-
-
-def names() -> List[str]:
-    """The names of all platforms: the packages beside this module that are one."""
-    return [
-        found.name
-        for found in pkgutil.iter_modules(challenge.__path__)
-        if found.ispkg and (Path(challenge.__path__[0]) / found.name / "platform.py").is_file()
-    ]
 
 
 def find(name: str) -> Platform:

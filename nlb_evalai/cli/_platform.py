@@ -6,7 +6,7 @@ from typing import Any, Callable, TypeVar
 
 import click
 
-from nlb_evalai.challenge.platform import DEFAULT, names
+from nlb_evalai.challenge.names import DEFAULT, names
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -11,7 +11,8 @@ from rich.console import Console
 from evaluation_script.suites import Suite
 from evaluation_script.text import plural, printable
 from nlb_evalai.challenge.build import BuiltBundle
-from nlb_evalai.challenge.platform import DEFAULT, find
+from nlb_evalai.challenge.names import DEFAULT
+from nlb_evalai.challenge.platform import find
 from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._platform import platform_option
 from nlb_evalai.cli._suite import suite_option

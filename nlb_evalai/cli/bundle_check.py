@@ -12,7 +12,8 @@ from rich.text import Text
 
 from evaluation_script.suites import Suite
 from evaluation_script.text import plural, printable
-from nlb_evalai.challenge.platform import DEFAULT, Platform, find, platform_of
+from nlb_evalai.challenge.names import DEFAULT
+from nlb_evalai.challenge.platform import Platform, find, platform_of
 from nlb_evalai.challenge.rules.finding import ERROR, Finding, errors_of
 from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._platform import platform_option

@@ -49,7 +49,7 @@ def push(
     from nlb_evalai.challenge.evalai.push import PushError
     from nlb_evalai.challenge.evalai.push import push as run
     from nlb_evalai.challenge.evalai.rules.run import BundleCheckError
-    from nlb_evalai.challenge.platform import DEFAULT as EVALAI
+    from nlb_evalai.challenge.names import DEFAULT as EVALAI
     from nlb_evalai.challenge.platform import platform_of
 
     whose = platform_of(file)

@@ -14,8 +14,8 @@ from evaluation_script.suites import DEFAULT_SUITE, Suite
 from evaluation_script.text import plural, printable
 from nlb_evalai.challenge import platform as platforms
 from nlb_evalai.challenge.dry_run import TeamSubmission, plan
-from nlb_evalai.challenge.evalai.rules.suites import NEED_SUITE, UNKNOWN
-from nlb_evalai.challenge.platform import Platform
+from nlb_evalai.challenge.names import DEFAULT
+from nlb_evalai.challenge.platform import SUITE_UNKNOWN, Platform
 from nlb_evalai.challenge.replica import Outcome, Replica
 from nlb_evalai.challenge.rules.finding import ERROR, Finding, errors_of
 from nlb_evalai.cli._console import plain_console
@@ -98,7 +98,7 @@ def dry_run(
     with tempfile.TemporaryDirectory(prefix="nlb-dry-run-") as folder:
         scratch = Path(folder)
         if bundle is None:
-            played, suite = platforms.find(platform or platforms.DEFAULT), suite or DEFAULT_SUITE
+            played, suite = platforms.find(platform or DEFAULT), suite or DEFAULT_SUITE
             out = (keep or scratch) / "bundle.zip"
             bundle = _build(played, out, annotations, suite, head, console)
         else:
@@ -178,8 +178,8 @@ def _check(
         findings = platform.check(bundle, suite=suite)
         errors = errors_of(findings)
         said.ok = not errors
-        judged = UNKNOWN not in {finding.code for finding in findings}
-        applied = len(platform.rules.codes()) - len(() if judged else NEED_SUITE)
+        judged = SUITE_UNKNOWN not in {finding.code for finding in findings}
+        applied = len(platform.rules.codes()) - len(() if judged else platform.need_suite)
         kept = f"all {applied} rules for a bundle kept"
         said.detail = f"{plural(len(errors), 'fault')} in the bundle" if errors else kept
     _print_findings(findings, console)
@@ -198,7 +198,7 @@ def _ask_for_suite(bundle: Path, replica: Replica, console: Console) -> List[Fin
 def _print_findings(findings: List[Finding], console: Console) -> None:
     for finding in findings:
         # what is said at the end, and what is done about in the next step
-        if finding.code not in ("sample-truth", UNKNOWN):
+        if finding.code not in ("sample-truth", SUITE_UNKNOWN):
             style = "red" if finding.severity == ERROR else "yellow"
             console.print(f"  {finding}", style=style, soft_wrap=True)
 

@@ -24,6 +24,7 @@ class Codabench(Platform):
     title = "Codabench"
     config_name = CONFIG_NAME
     rules = RULES
+    need_suite = ("suite-phase", "suite-column", "truth-complete")
 
     def program(self, suite: Suite) -> Dict[str, Content]:
         return program_files(suite)

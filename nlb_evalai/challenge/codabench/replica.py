@@ -32,9 +32,9 @@ from nlb_evalai.challenge.replica import (
     View,
     as_text,
 )
-from nlb_evalai.yamltext import YamlProblem, read_yaml
 from nlb_evalai.challenge.surroundings import fresh_python, place
 from nlb_evalai.errors import ToolError
+from nlb_evalai.yamltext import YamlProblem, read_yaml
 
 _METADATA = ("metadata.yaml", "metadata")
 _DEFAULT_LIMIT_SECONDS = 600

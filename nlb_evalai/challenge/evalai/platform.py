@@ -13,6 +13,7 @@ from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.challenge.evalai.replica.worker import Replica
 from nlb_evalai.challenge.evalai.rules.registry import RULES
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from nlb_evalai.challenge.evalai.rules.suites import NEED_SUITE
 from nlb_evalai.challenge.platform import Platform
 from nlb_evalai.challenge.rules.finding import Finding
 from nlb_evalai.challenge.suite_files import of_ones_own
@@ -25,6 +26,7 @@ class EvalAI(Platform):
     title = "EvalAI"
     config_name = CONFIG_NAME
     rules = RULES
+    need_suite = NEED_SUITE
 
     def program(self, suite: Suite) -> Dict[str, Content]:
         folder = Path(evaluation_script.__file__).parent

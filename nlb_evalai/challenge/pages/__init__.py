@@ -18,8 +18,8 @@ from evaluation_script.submission.audit import MAX_RATE
 from evaluation_script.submission.layout import Layout, published_layouts
 from evaluation_script.submission.structure import MAX_CHUNK_BYTES
 from evaluation_script.suites import DEFAULT, Dataset, MetricType, Phase, Suite
-from nlb_evalai.challenge import platform as platforms
 from nlb_evalai.challenge.head import Head
+from nlb_evalai.challenge.names import DEFAULT as DEFAULT_PLATFORM
 from nlb_evalai.extras import install
 
 #: EvalAI's name of each page of a challenge
@@ -79,7 +79,7 @@ def phase_page(phase: Phase) -> str:
 
 
 def render_pages(
-    suite: Suite, head: Head, platform: str = platforms.DEFAULT, **more: Any
+    suite: Suite, head: Head, platform: str = DEFAULT_PLATFORM, **more: Any
 ) -> Dict[str, str]:
     """Every page by file name.
 

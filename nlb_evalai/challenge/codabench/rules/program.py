@@ -12,8 +12,8 @@ from nlb_evalai.challenge.codabench.program.task import TRUTH_NAME
 from nlb_evalai.challenge.codabench.rules.contents import Bundle
 from nlb_evalai.challenge.codabench.rules.registry import Fault, check
 from nlb_evalai.challenge.rules.limits import MIB
-from nlb_evalai.yamltext import YamlProblem, read_yaml
 from nlb_evalai.truth.folder import HDF5_SUFFIXES
+from nlb_evalai.yamltext import YamlProblem, read_yaml
 
 _METADATA = ("metadata.yaml", "metadata")
 _OF_A_SHELL = {"&&", "||", ";", "|", ">", ">>", "<", "cd", "&"}

@@ -12,6 +12,7 @@ import pytest
 from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.challenge import platform as platforms
 from nlb_evalai.challenge.codabench.program.columns import columns
+from nlb_evalai.challenge.names import names
 from nlb_evalai.challenge.replica import Outcome, Replica
 
 PHASE = "test"
@@ -23,7 +24,7 @@ def replicas(sample_paths, tmp_path_factory) -> Iterator[Dict[str, Replica]]:
     folder = tmp_path_factory.mktemp("both")
     truth = sample_paths.annotations[PHASE].parent
     found = {}
-    for name in platforms.names():
+    for name in names():
         platform = platforms.find(name)
         built = platform.build(folder / f"{name}.zip", truth, suite=DEFAULT_SUITE)
         found[name] = platform.replica(built.path)

@@ -23,6 +23,7 @@ from evaluation_script.errors import (
 )
 from evaluation_script.scorecard import GroupScores, Score, Scorecard
 from evaluation_script.suites import DEFAULT_SUITE, Suite
+from nlb_evalai.challenge.codabench.bundle import program_files
 from nlb_evalai.challenge.codabench.program import main
 from nlb_evalai.challenge.codabench.program.answer import scores_of
 from nlb_evalai.challenge.codabench.program.columns import columns
@@ -308,3 +309,15 @@ def test_notes_about_evalais_boards_are_left_out_and_others_stay(app, capsys):
     out = capsys.readouterr().out
     assert "a note about the file" in out
     assert "EvalAI" not in out
+
+
+def test_an_image_without_a_library_is_told_in_one_line(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for name, content in program_files(SUITE).items():
+            archive.writestr(name, content if isinstance(content, bytes) else content.read_bytes())
+        archive.extractall(tmp_path)
+    # -S: no library but Python's own
+    command = [sys.executable, "-S", str(tmp_path / "score.py"), str(tmp_path), str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ran.returncode == 1
+    assert ran.stderr == "the image that scores lacks numpy: please tell the organizers\n"
