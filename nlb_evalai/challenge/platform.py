@@ -29,8 +29,8 @@ class Platform(ABC):
     """A platform.
 
     ``name`` is for scripts, ``title`` for people; ``config_name`` is the member at the root of a
-    package that tells whose it is. ``need_suite`` are the codes of rules that are applied only where
-    the package's suite is one that is known here.
+    package that tells whose it is. ``need_suite`` are the codes of rules that are only applied to
+    packages whose suite is one that is known here.
     """
 
     name: ClassVar[str]

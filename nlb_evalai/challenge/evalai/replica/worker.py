@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 import uuid
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
@@ -26,6 +25,7 @@ from nlb_evalai.challenge.evalai.config import (
     parse_challenge,
 )
 from nlb_evalai.challenge.evalai.replica import boards
+from nlb_evalai.challenge.evalai.replica.outcome import ReplicaOutcome, reader_peak_mib
 from nlb_evalai.challenge.evalai.replica.output import judge, revive
 from nlb_evalai.challenge.evalai.replica.pins import script_problems
 from nlb_evalai.challenge.evalai.rules.run import check_scored
@@ -36,8 +36,6 @@ from nlb_evalai.challenge.replica import (
     Problem,
     ReplicaError,
     ShownPhase,
-    View,
-    as_text,
 )
 from nlb_evalai.challenge.rules.finding import Finding
 from nlb_evalai.challenge.surroundings import (
@@ -50,43 +48,6 @@ from nlb_evalai.errors import ToolError
 
 #: Memory of EvalAI's worker unless the platform's staff raise it.
 DEFAULT_MEMORY_MIB = 1024
-
-
-@dataclass(frozen=True)
-class ReplicaOutcome(Outcome):
-    """What became of one submission.
-
-    ``output`` is what ``evaluate`` returned; if it ``failed``, it raised. ``worker_log`` is what
-    hosts read, the standard error of the container. ``peak_mib`` counts the scorer's reader, too,
-    if the receipt tells.
-    """
-
-    worker_log: str = ""
-
-    @property
-    def result(self) -> Any:
-        return self.output["result"]
-
-    @property
-    def summary(self) -> str:
-        return f"{plural(len(self.result), 'leaderboard row')}, {self.peak_mib:.0f} MiB"
-
-    def views(self) -> List[View]:
-        output = self.output if isinstance(self.output, dict) else {}
-        status = "failed" if self.failed else "finished"
-        told = View("participant", "result file", output.get("submission_result"))
-        return [
-            View("participant", "status", status),
-            View("participant", "stdout", self.stdout),
-            View("participant", "stderr", self.stderr) if self.failed else told,
-            View("host", "metadata", output.get("submission_metadata")),
-            View("host", "worker's log", self.worker_log),
-        ]
-
-    def kept(self) -> Dict[str, str]:
-        output = self.output if isinstance(self.output, dict) else {}
-        texts = {f"{key}.json": as_text(value) for key, value in output.items()}
-        return {**super().kept(), "worker.log": self.worker_log, **texts}
 
 
 class Replica(base.Replica):
@@ -375,7 +336,7 @@ class Replica(base.Replica):
             Problem("worker", f"evaluate left a file open ({Path(path).suffix})")
             for path in answer["open_files"]
         ]
-        peak_mib = answer["peak_mib"] + _reader_peak_mib(output)
+        peak_mib = answer["peak_mib"] + reader_peak_mib(output)
         if peak_mib > self._memory_mib:
             self._end_process()
             problems.append(
@@ -416,14 +377,6 @@ class Replica(base.Replica):
             return None
         answer: Dict[str, Any] = json.loads(line)
         return answer
-
-
-def _reader_peak_mib(output: Any) -> float:
-    """Memory of the scorer's helper process, which the worker's own does not count."""
-    metadata = output.get("submission_metadata") if isinstance(output, dict) else None
-    peaks = metadata.get("peak_memory_mib") if isinstance(metadata, dict) else None
-    peak = peaks.get("reader") if isinstance(peaks, dict) else None
-    return float(peak) if isinstance(peak, (int, float)) else 0.0
 
 
 def _metadata(phase: ChallengePhase, submission: Path) -> Dict[str, Any]:
