@@ -117,22 +117,26 @@ def _fault(field: Field, place: Place) -> Optional[Tuple[str, str, str]]:
     if not place.there:
         where = place.holder.where if place.holder else ""
         return ("config-shape", where, f"{field.key} is missing") if field.required else None
-    shown = f"found {printable(value, most=60)}"
     if field.choices:
         if value in field.choices and type(value) is not bool:
             return None
         code = "config-version" if field.key == "version" else "choice"
         wanted = ", ".join(map(repr, field.choices))
-        return code, place.where, f"{shown}, expected one of {wanted}"
+        return code, place.where, f"{_found(value)}, expected one of {wanted}"
     right = isinstance(value, field.kind) and (field.kind is not int or type(value) is int)
     if not right or (field.required and value in ("", [])):
-        return "config-shape", place.where, f"{shown}, expected {_TYPES.get(field.kind, 'a value')}"
+        expected = _TYPES.get(field.kind, "a value")
+        return "config-shape", place.where, f"{_found(value)}, expected {expected}"
     if field.most and len(value) > field.most:
         length = f"has {len(value)} characters, expected at most {field.most}: shorten it"
-        return "text-length", place.where, f"{shown}; {length}"
+        return "text-length", place.where, f"{_found(value)}; {length}"
     if field.least and value < field.least:
-        return "number-range", place.where, f"{shown}, expected {field.least} or more"
+        return "number-range", place.where, f"{_found(value)}, expected {field.least} or more"
     return None
+
+
+def _found(value: Any) -> str:
+    return f"found {printable(value, most=60)}"
 
 
 for _code, _sentence in {

@@ -13,8 +13,15 @@ import yaml
 from evaluation_script.suites import DEFAULT_SUITE
 
 CONFIG = "competition.yaml"
+#: the quick one of libyaml, where PyYAML was built with it
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 PROGRAM, OTHER_PROGRAM = "scoring_program-val.zip", "scoring_program-test.zip"
 REFERENCE = "reference_data-val.zip"
+
+
+def dumped(config: Any) -> str:
+    text: str = yaml.dump(config, Dumper=_DUMPER, sort_keys=False)
+    return text
 
 
 def zipped(members: Dict[str, bytes]) -> bytes:
@@ -55,7 +62,7 @@ class Parts:
     def write(self, path: Path) -> Path:
         members = {**self.members, **{k: zipped(v) for k, v in self.inner.items()}}
         if self.config is not None:
-            members[CONFIG] = (self.text or yaml.safe_dump(self.config, sort_keys=False)).encode()
+            members[CONFIG] = (self.text or dumped(self.config)).encode()
         path.write_bytes(zipped(members))
         return path
 

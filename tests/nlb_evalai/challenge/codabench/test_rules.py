@@ -13,7 +13,13 @@ from nlb_evalai.challenge.codabench.rules.registry import RULES
 from nlb_evalai.challenge.codabench.rules.run import check_bundle
 from nlb_evalai.challenge.rules.finding import ERROR, WARNING
 from nlb_evalai.cli.bundle import bundle as bundle_command
-from tests.nlb_evalai.challenge.codabench.parts import OTHER_PROGRAM, PROGRAM, REFERENCE, Parts
+from tests.nlb_evalai.challenge.codabench.parts import (
+    OTHER_PROGRAM,
+    PROGRAM,
+    REFERENCE,
+    Parts,
+    dumped,
+)
 
 
 class Case(NamedTuple):
@@ -144,9 +150,7 @@ def an_image_without_tag(parts):
 
 @case("phase-date", "phases[0].start", "drops its time of day")
 def a_date_without_quotes(parts):
-    import yaml
-
-    text = yaml.safe_dump(parts.config, sort_keys=False)
+    text = dumped(parts.config)
     parts.text = text.replace("start: '2026-12-01 00:00:00'", "start: 2026-12-01 00:00:00")
     assert parts.text != text
 
@@ -524,7 +528,7 @@ def test_the_rules_of_each_platform_are_listed():
 def test_odd_values_stop_no_rule(parts, tmp_path):
     keys = ("pages", "tasks", "phases", "leaderboards", "image", "terms")
     before = parts.config
-    for odd in (None, 7, "x", {}, [7], [{}], [{"index": "x", "tasks": 7, "columns": [[1]]}]):
+    for odd in (None, 7, {}, [7], [{"index": "x", "tasks": 7, "columns": [[1]]}]):
         for chosen in ((one,) for one in keys) if isinstance(odd, list) else [keys]:
             parts.config = {**before, **dict.fromkeys(chosen, odd)}
             findings = check_bundle(parts.write(tmp_path / "odd.zip"))
