@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle challenge refusals bench bench-ground-truth leak fuzz clean
+.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle challenge refusals bench bench-ground-truth leak real-lead fuzz clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -32,7 +32,7 @@ test: $(VENV)/.dev  ## all tests
 test-remote: $(VENV)/.dev  ## the remote worker at length: 200 submissions, a Docker build's steps
 	NLB_REMOTE_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/remote tests/docker -rP
 
-test-phase2: $(VENV)/.dev  ## batches at length: 60 submissions, killed three times, and on a cluster
+test-phase2: $(VENV)/.dev  ## batches at length: 63 submissions, killed at 20 random moments, and on a cluster
 	NLB_PHASE2_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/competition
 
 test-browser: $(VENV)/.dev  ## open the report in headless Chromium (installed where apt can)
@@ -41,6 +41,9 @@ test-browser: $(VENV)/.dev  ## open the report in headless Chromium (installed w
 
 bench-batch: $(VENV)/.dev  ## throughput of one and of two pinned workers
 	$(BIN)/python benchmarks/batch.py
+
+real-lead: $(VENV)/.dev  ## how often equal and unequal teams are told apart, by simulation (~5 min)
+	$(BIN)/python benchmarks/real_lead.py
 
 leak: $(VENV)/.dev  ## what submissions can find out about hidden truth, attack by attack
 	$(BIN)/python benchmarks/leak.py

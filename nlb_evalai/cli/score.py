@@ -26,6 +26,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from evaluation_script.annotation import Annotation
 from evaluation_script.suites import Suite
 from evaluation_script.text import plural, printable
 from nlb_evalai.cli._console import plain_console
@@ -35,7 +36,7 @@ from nlb_evalai.competition.batch.cluster import run_cluster
 from nlb_evalai.competition.batch.pool import run_pool
 from nlb_evalai.competition.batch.run import Runner, Tally, run_batch
 from nlb_evalai.competition.batch.sources import collect
-from nlb_evalai.competition.batch.task import FAILED, LASTING, Outcome
+from nlb_evalai.competition.batch.task import FAILED, LASTING, REFUSED, Outcome
 from nlb_evalai.competition.store import Store
 from nlb_evalai.outputs import spare_inputs
 
@@ -79,6 +80,11 @@ class _Rate(ProgressColumn):
     help="Processes that score at the same time.  [default: one for each core]",
 )
 @click.option("--dask", "address", help="Use the dask.distributed cluster at this address.")
+@click.option(
+    "--retry",
+    is_flag=True,
+    help="Try again to fetch what was not there, not given or too large before.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
 def score(
     submissions: Tuple[str, ...],
@@ -89,16 +95,22 @@ def score(
     files: Optional[Path],
     workers: Optional[int],
     address: Optional[str],
+    retry: bool,
     as_json: bool,
 ) -> None:
     """Score SUBMISSIONS into a store: files, folders, s3:// prefixes, or EvalAI's CSV export.
 
     What the store holds under the same hashes and rules is skipped; interrupted at any moment,
-    the same command goes on. A submission that cannot be scored is kept with its error.
+    the same command goes on. A submission that cannot be scored is kept with its error. One that is
+    not there, not given or too large is not asked for again until its address changes, or with
+    --retry.
 
-    The command exits with 0 when every submission is scored or is itself at fault, with 2 when the
-    truth, the store or a place of submissions cannot be used, with 3 when some failed for a reason
-    that may pass (run the same command again), with 130 when interrupted.
+    Downloads lie beside the store meanwhile, up to 2 GB for each worker.
+
+    The command exits with 0 when every submission is scored, is itself at fault, or will not be
+    had; with 2 when the truth, the store or a place of submissions cannot be used, or the disk is
+    full; with 3 when some failed for a reason that may pass (run the same command again); with 130
+    when interrupted.
     """
     if address and workers:
         raise click.UsageError("--workers is for this machine: leave it out with --dask")
@@ -110,6 +122,8 @@ def score(
     exports = [Path(place) for place in submissions]
     given = [Path(source.location) for source in found.sources if source.location]
     spare_inputs([store_path], [annotations, *exports, *given])
+    with Annotation(annotations, phase, suite):
+        pass  # a truth that is wrong is told before there is a store, or a bar
     runner: Runner
     if address:
         runner = partial(run_cluster, address=address, say=partial(echo, err=True))
@@ -136,6 +150,7 @@ def score(
                     phase,
                     runner,
                     suite=suite,
+                    retry=retry,
                     on_outcome=on_outcome,
                 )
             except KeyboardInterrupt:
@@ -144,7 +159,7 @@ def score(
                     "interrupted: what is scored is kept, the same command goes on", err=True
                 )
                 sys.exit(_INTERRUPTED)
-        passing = sorted({failure.kind for failure in failures} - set(LASTING))
+        passing = sorted({failure.kind for failure in failures} - {*LASTING, REFUSED})
         if as_json:
             print_json(
                 {
@@ -154,6 +169,7 @@ def score(
                     "scored": tally.scored,
                     "failed": tally.failed,
                     "skipped": tally.skipped,
+                    "refused": tally.refused,
                     "failures": [
                         {"name": one.source.name, "kind": one.kind, "error": one.error}
                         for one in failures
@@ -198,6 +214,11 @@ def _say(tally: Tally, store: Store, path: Path, phase: str, passing: List[str])
         f"{tally.scored} scored, {tally.failed} failed, {tally.skipped} there already "
         f"(same hashes, same rules)"
     )
+    if tally.refused:
+        click.echo(
+            f"{tally.refused} of them cannot be had: not tried again until the address changes, "
+            "or with --retry"
+        )
     if passing:
         click.echo(f"failed for {', '.join(passing)}: run the same command to try these again")
     counts = store.counts(phase)

@@ -4,84 +4,24 @@ A row for each submission (under its hash, the truth's hash and the rules' versi
 scores, and the per-trial log-likelihoods behind the one that ranks. Rows are only ever added;
 ``current`` points at the ones that stand. Schema: docs/phase2.md.
 
-One process writes at a time. It holds a lock on ``<store>.lock``, which the system frees even
-when the process is killed; each submission is one transaction.
+One process writes at a time, under a lock that the system frees even when the process is killed;
+each submission is one transaction. The file itself is the business of ``storefile``.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import sqlite3
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from evaluation_script.suites import find
-from nlb_evalai.competition.batch.task import FAILED, LASTING, SCORED, Outcome
-from nlb_evalai.errors import ToolError
+from nlb_evalai.competition.batch.task import FAILED, LASTING, REFUSED, SCORED, Outcome
+from nlb_evalai.competition.digests import digest_of
+from nlb_evalai.competition.storefile import StoreError, StoreFile
 from nlb_evalai.web.http import without_query
-
-STORE_SCHEMA = "nlb-evalai/store/1"
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS submissions (
-    row_id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL,
-    phase TEXT NOT NULL,
-    submission_sha256 TEXT NOT NULL,
-    truth_sha256 TEXT NOT NULL,
-    rules_version TEXT NOT NULL,
-    status TEXT NOT NULL,
-    error_kind TEXT NOT NULL,
-    error TEXT NOT NULL,
-    source TEXT NOT NULL,
-    source_version TEXT NOT NULL,
-    notes TEXT NOT NULL,
-    receipt TEXT NOT NULL,
-    seconds REAL NOT NULL,
-    UNIQUE (name, phase, submission_sha256, truth_sha256, rules_version)
-);
-CREATE TABLE IF NOT EXISTS current (
-    name TEXT NOT NULL,
-    phase TEXT NOT NULL,
-    row_id INTEGER NOT NULL REFERENCES submissions (row_id),
-    PRIMARY KEY (name, phase)
-);
-CREATE TABLE IF NOT EXISTS scores (
-    row_id INTEGER NOT NULL REFERENCES submissions (row_id),
-    dataset TEXT NOT NULL,
-    bin_width_ms INTEGER NOT NULL,
-    metric TEXT NOT NULL,
-    value REAL,
-    standard_error REAL,
-    left_out TEXT,
-    PRIMARY KEY (row_id, dataset, bin_width_ms, metric)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS trial_log_likelihood (
-    row_id INTEGER NOT NULL REFERENCES submissions (row_id),
-    dataset TEXT NOT NULL,
-    bin_width_ms INTEGER NOT NULL,
-    nats BLOB NOT NULL,
-    PRIMARY KEY (row_id, dataset, bin_width_ms)
-);
-CREATE TABLE IF NOT EXISTS trial_spikes (
-    truth_sha256 TEXT NOT NULL,
-    dataset TEXT NOT NULL,
-    bin_width_ms INTEGER NOT NULL,
-    spikes BLOB NOT NULL,
-    PRIMARY KEY (truth_sha256, dataset, bin_width_ms)
-);
-"""
-
-
-class StoreError(ToolError):
-    """The store cannot be used: missing, of another suite, or in use."""
 
 
 @dataclass(frozen=True)
@@ -135,90 +75,30 @@ class Store:
     Raises
     ------
     StoreError
-        If it is missing, no store, of another suite, or another process writes to it.
+        If it is missing, no store, damaged, of another suite, cannot be written, or another process
+        writes to it. So does every method if the disk is full or fails: what was kept stays.
     """
 
     def __init__(self, path: Path, *, suite: Optional[str] = None, write: bool = False) -> None:
         self.path = Path(path)
-        self._lock: Optional[int] = None
-        if write:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._take_lock()
-        elif not self.path.is_file():
-            raise StoreError(f"{path}: there is no such store; `nlb-evalai score` makes one")
-        try:
-            self._open(suite, write)
-        except sqlite3.DatabaseError as error:
-            self.close()
-            raise StoreError(f"{path}: cannot be used as a store: {error}") from None
-        except BaseException:
-            self.close()
-            raise
+        self._file = StoreFile(self.path, suite, write)
+        self.suite = self._file.suite
+        #: where its writer's downloads lie meanwhile
+        self.work = self._file.work
 
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self.close()
+        except StoreError:
+            if kind is None:  # else the first trouble is the one to tell
+                raise
 
     def close(self) -> None:
         """Close the file and free the lock."""
-        connection = getattr(self, "_db", None)
-        if connection is not None:
-            connection.close()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-    def _take_lock(self) -> None:
-        lock = self.path.with_name(self.path.name + ".lock")
-        self._lock = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            self._lock = None
-            raise StoreError(
-                f"{self.path}: another process is writing to this store; wait for it to end, or "
-                "give each its own --store"
-            ) from None
-
-    def _open(self, suite: Optional[str], write: bool) -> None:
-        self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-        if write:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            # A power cut may lose the last submissions, which are then scored again.
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            with self._transaction():
-                for statement in _TABLES.split(";"):
-                    self._db.execute(statement)
-                self._put_meta("schema", STORE_SCHEMA)
-                if suite is not None:
-                    self._put_meta("suite", suite)
-        meta = dict(self._db.execute("SELECT key, value FROM meta"))
-        if meta.get("schema") != STORE_SCHEMA:
-            raise StoreError(
-                f"{self.path}: schema: found {meta.get('schema')!r}, expected {STORE_SCHEMA!r}"
-            )
-        self.suite = str(meta.get("suite", ""))
-        if suite is not None and self.suite != suite:
-            raise StoreError(
-                f"{self.path}: holds scores of suite {self.suite!r}, expected {suite!r}; give "
-                "another --store"
-            )
-
-    def _put_meta(self, key: str, value: str) -> None:
-        self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        self._file.close()
 
     # ---- writing ------------------------------------------------------------------------------
 
@@ -228,65 +108,65 @@ class Store:
         A failure that a new run may mend takes the place of an earlier one of the same key.
         """
         key = (outcome.source.name, phase, outcome.sha256, truth_sha256, rules_version)
-        with self._transaction():
+        with self._file.transaction():
             found = self._find(key)
-            if found is not None and (found[1] == SCORED or found[2] in LASTING):
-                self._point(found[0], outcome.source.name, phase)
-                return
-            if found is not None:
-                self._db.execute("DELETE FROM current WHERE row_id = ?", (found[0],))
-                self._db.execute("DELETE FROM submissions WHERE row_id = ?", (found[0],))
-            row_id = self._insert(outcome, key)
-            lasting = outcome.status == SCORED or outcome.kind in LASTING
-            if lasting or not self._stands(key):
-                self._point(row_id, outcome.source.name, phase)
+            if found is not None and not _is_lasting(*found[1:]):
+                for table in ("current", "digests", "submissions"):
+                    self._file.execute(f"DELETE FROM {table} WHERE row_id = ?", (found[0],))
+                found = None
+            if found is None:
+                found = (self._insert(outcome, key), outcome.status, outcome.kind)
+            self._let_stand(found, key)
 
     def keep_current(
         self, name: str, phase: str, sha256: str, truth_sha256: str, rules_version: str
     ) -> None:
         """Let the row under these hashes stand for the submission."""
-        with self._transaction():
-            found = self._find((name, phase, sha256, truth_sha256, rules_version))
+        key = (name, phase, sha256, truth_sha256, rules_version)
+        with self._file.transaction():
+            found = self._find(key)
             if found is not None:
-                self._point(found[0], name, phase)
+                self._let_stand(found, key)
 
     def _find(self, key: Sequence[str]) -> Optional[Tuple[int, str, str]]:
-        found: Optional[Tuple[int, str, str]] = self._db.execute(
+        """(row, status, kind of error) under a key."""
+        found = self._file.rows(
             "SELECT row_id, status, error_kind FROM submissions WHERE name = ? AND phase = ? AND "
             "submission_sha256 = ? AND truth_sha256 = ? AND rules_version = ?",
-            tuple(key),
-        ).fetchone()
-        return found
+            key,
+        )
+        return (found[0][0], found[0][1], found[0][2]) if found else None
 
-    def _stands(self, key: Sequence[str]) -> bool:
-        """Whether scores from the same truth and rules stand, which a hitch does not displace."""
-        found = self._db.execute(
+    def _let_stand(self, found: Tuple[int, str, str], key: Sequence[str]) -> None:
+        """Point at a row, unless it is a hitch and scores from the same truth and rules stand."""
+        row_id, status, kind = found
+        scored = self._file.rows(
             "SELECT 1 FROM current JOIN submissions USING (row_id) WHERE current.name = ? AND "
             "current.phase = ? AND truth_sha256 = ? AND rules_version = ? AND status = ?",
             (key[0], key[1], key[3], key[4], SCORED),
         )
-        return found.fetchone() is not None
-
-    def _point(self, row_id: int, name: str, phase: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO current VALUES (?, ?, ?)", (name, phase, row_id))
+        if _is_lasting(status, kind) or not scored:
+            self._file.execute(
+                "INSERT OR REPLACE INTO current VALUES (?, ?, ?)", (key[0], key[1], row_id)
+            )
 
     def _insert(self, outcome: Outcome, key: Sequence[str]) -> int:
-        card = outcome.card
-        cursor = self._db.execute(
+        card, source = outcome.card, outcome.source
+        row_id = self._file.execute(
             "INSERT INTO submissions VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *key,
                 outcome.status,
                 outcome.kind,
-                outcome.error,
-                without_query(outcome.source.location),
-                outcome.source.version,
+                # SQLite takes no surrogates, which names in a damaged file may hold
+                outcome.error.encode("utf-8", "backslashreplace").decode("utf-8"),
+                without_query(source.location),
+                source.fingerprint if outcome.kind == REFUSED else source.version,
                 json.dumps(card.notes if card else []),
                 json.dumps(card.receipt if card else {}),
                 outcome.seconds,
             ),
         )
-        row_id = int(cursor.lastrowid or 0)
         for group in card.groups.values() if card else ():
             where = (row_id, group.dataset, group.bin_width_ms)
             rows: List[Tuple[Any, ...]] = [
@@ -294,18 +174,22 @@ class Store:
                 for metric, score in group.scores.items()
             ]
             rows += [(*where, metric, None, None, why) for metric, why in group.left_out.items()]
-            self._db.executemany("INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            for row in rows:
+                self._file.execute("INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             # so that two entries can be compared in pairs, where they are ranked by a likelihood
             trials = group.per_trial.get(find(card.suite).ranked_by.key, {}) if card else {}
             if {"log_likelihood", "spikes"} <= set(trials):
-                self._db.execute(
+                self._file.execute(
                     "INSERT INTO trial_log_likelihood VALUES (?, ?, ?, ?)",
                     (*where, _pack(trials["log_likelihood"])),
                 )
-                self._db.execute(
+                self._file.execute(
                     "INSERT OR IGNORE INTO trial_spikes VALUES (?, ?, ?, ?)",
                     (key[3], group.dataset, group.bin_width_ms, _pack(trials["spikes"])),
                 )
+        self._file.execute(
+            "INSERT INTO digests VALUES (?, ?)", (row_id, digest_of(self._file.rows, row_id))
+        )
         return row_id
 
     # ---- reading ------------------------------------------------------------------------------
@@ -315,7 +199,7 @@ class Store:
     ) -> Dict[str, FrozenSet[Tuple[str, str]]]:
         """What need not be scored again: name -> (hash, source version) of each."""
         marks = ", ".join("?" * len(LASTING))
-        rows = self._db.execute(
+        rows = self._file.rows(
             "SELECT name, submission_sha256, source_version FROM submissions WHERE phase = ? AND "
             f"truth_sha256 = ? AND rules_version = ? AND (status = ? OR error_kind IN ({marks}))",
             (phase, truth_sha256, rules_version, SCORED, *LASTING),
@@ -325,29 +209,48 @@ class Store:
             found[name] = found.get(name, frozenset()) | {(sha256, version)}
         return found
 
+    def refused(self, phase: str, truth_sha256: str, rules_version: str) -> Dict[str, str]:
+        """What will not be had: name -> fingerprint of the source for which that was said."""
+        return dict(
+            self._file.rows(
+                "SELECT name, source_version FROM submissions WHERE phase = ? AND "
+                "truth_sha256 = ? AND rules_version = ? AND error_kind = ?",
+                (phase, truth_sha256, rules_version, REFUSED),
+            )
+        )
+
     def current(self, phase: str) -> Dict[str, StoredSubmission]:
         """The submissions that stand, by name."""
-        rows = self._db.execute(
+        rows = self._file.rows(
             "SELECT submissions.* FROM current JOIN submissions USING (row_id) "
             "WHERE current.phase = ? ORDER BY submissions.name",
             (phase,),
         )
-        return {row[1]: _submission(row) for row in rows}
+        return {row[1]: self._submission(row) for row in rows}
 
     def history(self, phase: str) -> List[StoredSubmission]:
         """Every row of a phase, oldest first."""
-        rows = self._db.execute(
+        rows = self._file.rows(
             "SELECT * FROM submissions WHERE phase = ? ORDER BY row_id", (phase,)
         )
-        return [_submission(row) for row in rows]
+        return [self._submission(row) for row in rows]
+
+    def _submission(self, row: Sequence[Any]) -> StoredSubmission:
+        facts = dict(zip((field.name for field in fields(StoredSubmission)), row))
+        for name in ("notes", "receipt"):
+            try:
+                facts[name] = json.loads(facts[name])
+            except (TypeError, ValueError):  # of an earlier version, whose rows have no digest
+                raise self._file.damaged(f"{name} of submission {facts['name']}") from None
+        return StoredSubmission(**facts)
 
     def phases(self) -> Dict[str, int]:
         """Phases with their numbers of submissions."""
-        return dict(self._db.execute("SELECT phase, COUNT(*) FROM current GROUP BY phase"))
+        return dict(self._file.rows("SELECT phase, COUNT(*) FROM current GROUP BY phase"))
 
     def scores(self, row_id: int) -> List[StoredScore]:
         """All scores of a submission, in no order that matters."""
-        rows = self._db.execute(
+        rows = self._file.rows(
             "SELECT dataset, bin_width_ms, metric, value, standard_error, left_out FROM scores "
             "WHERE row_id = ?",
             (row_id,),
@@ -361,19 +264,19 @@ class Store:
 
         None where the suite ranks by another kind of score, or the submission has none.
         """
-        found = self._db.execute(
+        found = self._file.rows(
             "SELECT nats, spikes FROM trial_log_likelihood JOIN submissions USING (row_id) "
             "JOIN trial_spikes USING (truth_sha256, dataset, bin_width_ms) "
             "WHERE row_id = ? AND dataset = ? AND bin_width_ms = ?",
             (row_id, dataset, bin_width_ms),
-        ).fetchone()
-        return None if found is None else (_unpack(found[0]), _unpack(found[1]))
+        )
+        return (_unpack(found[0][0]), _unpack(found[0][1])) if found else None
 
     def counts(self, phase: str) -> Dict[str, int]:
         """How many submissions stand as scored and as failed."""
         counts = {SCORED: 0, FAILED: 0}
         counts.update(
-            self._db.execute(
+            self._file.rows(
                 "SELECT status, COUNT(*) FROM current JOIN submissions USING (row_id) "
                 "WHERE current.phase = ? GROUP BY status",
                 (phase,),
@@ -382,11 +285,9 @@ class Store:
         return counts
 
 
-def _submission(row: Sequence[Any]) -> StoredSubmission:
-    facts = dict(zip((field.name for field in fields(StoredSubmission)), row))
-    for name in ("notes", "receipt"):
-        facts[name] = json.loads(facts[name])
-    return StoredSubmission(**facts)
+def _is_lasting(status: str, kind: str) -> bool:
+    """Whether the same file gives the same again: its scores, or its own fault."""
+    return status == SCORED or kind in LASTING
 
 
 def _pack(values: np.ndarray) -> bytes:

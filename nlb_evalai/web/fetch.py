@@ -1,34 +1,27 @@
-"""A location becomes a file on this machine: within limits, and resumed where it is cut off.
+"""A file of the web comes to this machine: within limits, and resumed where it is cut off.
 
-What strangers name is fetched from the web alone (:func:`fetch`); a path or an object in S3 is
-what the person at the command line names (:func:`fetched`, :func:`objects_below`).
+What strangers name is fetched from the web alone (:func:`fetch`); what else the person at the
+command line may name is in ``locations``.
 """
 
 from __future__ import annotations
 
 import re
-import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import (
-    Any,
     BinaryIO,
     Callable,
     Collection,
-    Iterator,
-    List,
     Mapping,
-    NamedTuple,
     Optional,
-    Tuple,
+    Type,
 )
 from urllib.parse import urlsplit
 
 import requests
 from requests.exceptions import InvalidSchema, TooManyRedirects
 
-from evaluation_script import storage
 from evaluation_script.files import is_disk_full
 from nlb_evalai.errors import ToolError
 from nlb_evalai.web.addresses import PrivateAddress, PublicAdapter
@@ -39,6 +32,8 @@ MAX_BYTES = 2_000_000_000
 #: the longest that a transfer may take: a server that drips must not hold its caller for ever
 MAX_SECONDS = 3600.0
 _PIECE_BYTES = 1 << 16
+#: what a server means for good: no rights, not there, gone, forbidden by law
+_FOR_GOOD = (401, 403, 404, 410, 451)
 _REDIRECTED: Mapping[type, str] = {
     InvalidSchema: "it was redirected to an address that is not one of http or https",
     TooManyRedirects: "it was redirected too often",
@@ -56,6 +51,14 @@ class FileRefused(FetchError):
     """A submitted file will not be taken, now or later."""
 
 
+class NoRoom(FileRefused):
+    """There is no room for a submitted file on this machine's disk."""
+
+
+class NotGiven(FetchError):
+    """Whoever keeps a submitted file will not give it for this address: it is not there, say."""
+
+
 class NotReached(FetchError):
     """The storage gave no answer, or failed: its fault or the network's, not the file's."""
 
@@ -63,109 +66,11 @@ class NotReached(FetchError):
 def disk_trouble(error: OSError) -> FetchError:
     """What to tell the participant of a failure to write."""
     if is_disk_full(error):
-        return FileRefused(
+        return NoRoom(
             "the server ran out of disk space while it fetched your file; the organizers must "
             "mend it, then please submit again"
         )
     return FetchError(f"the submitted file could not be stored: {type(error).__name__}")
-
-
-@contextmanager
-def fetched(location: str, max_bytes: int = MAX_BYTES) -> Iterator[Path]:
-    """The file at a path, an ``s3://`` address or a URL; a download is deleted afterwards.
-
-    Raises
-    ------
-    FetchError
-        If it cannot be had; FileRefused if that will not change. A path is not looked at.
-    """
-    if "://" not in location:
-        yield Path(location)
-        return
-    with tempfile.TemporaryDirectory(prefix="nlb-submission-") as folder:
-        path = Path(folder) / "submission.h5"
-        try:
-            if location.startswith("s3://"):
-                _fetch_object(location, path, max_bytes)
-            elif location.startswith(("http://", "https://")):
-                fetch(location, path, max_bytes=max_bytes)
-            else:
-                raise FetchError("expected a path, s3:// or http(s)://")
-        except FetchError as error:
-            raise type(error)(f"{without_query(location)}: {error}") from None
-        yield path
-
-
-# -- S3 ------------------------------------------------------------------------------------------
-
-
-class Object(NamedTuple):
-    """An object in S3.
-
-    ``below``: its key after the last slash of the prefix that was asked for. ``version`` changes
-    with its content.
-    """
-
-    below: str
-    location: str
-    version: str
-
-
-def objects_below(location: str) -> List[Object]:
-    """The objects whose address starts with ``s3://bucket/prefix``.
-
-    Raises
-    ------
-    FetchError
-        If they cannot be listed.
-    """
-    bucket, prefix = _bucket_and_key(location)
-    start = prefix.rfind("/") + 1
-    with _s3() as s3:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return [
-            Object(
-                item["Key"][start:].lstrip("/"),
-                f"s3://{bucket}/{item['Key']}",
-                f"{item['ETag']} {item['Size']}",
-            )
-            for page in pages
-            for item in page.get("Contents", ())
-        ]
-
-
-def _fetch_object(location: str, path: Path, max_bytes: int) -> None:
-    """An object to disk; what is cut off goes on where it was, part by part, in boto3."""
-    bucket, key = _bucket_and_key(location)
-    with _s3() as s3, path.open("wb") as file:
-        # A GET, not a HEAD: only a GET's answer says what is wrong.
-        found = s3.get_object(Bucket=bucket, Key=key)
-        found["Body"].close()
-        size = found["ContentLength"]
-        if size > max_bytes:
-            raise _too_large(size, max_bytes)
-        try:
-            if size:  # of nothing, no store gives a part
-                s3.download_fileobj(bucket, key, file)
-        except OSError as error:
-            raise disk_trouble(error) from None
-
-
-@contextmanager
-def _s3() -> Iterator[Any]:
-    try:
-        with storage.client() as s3:
-            yield s3
-    except storage.faults() as error:
-        raise FetchError(storage.explain(error)) from None
-
-
-def _bucket_and_key(location: str) -> Tuple[str, str]:
-    bucket, _, key = location[len("s3://") :].partition("/")
-    return bucket, key
-
-
-# -- the web -------------------------------------------------------------------------------------
 
 
 def fetch(
@@ -207,14 +112,16 @@ def fetch(
     Raises
     ------
     FileRefused
-        If the file is too large, or the disk is full.
+        If the file is too large; NoRoom if the disk is full.
     NotReached
         If the storage gives no answer, fails, takes too long, or is at a private address.
+    NotGiven
+        If the storage says that there is none, or not for whoever asks.
     FetchError
-        If the storage says that it cannot be had.
+        If the storage says anything else.
     """
     if not is_web(url):
-        raise FetchError(f"the submitted file has no web address: {without_query(url)!r}")
+        raise NotGiven(f"the submitted file has no web address: {without_query(url)!r}")
     deadline = time.monotonic() + max_seconds
 
     def watched(done: int) -> None:
@@ -227,8 +134,7 @@ def fetch(
         try:
             transfer.run(file)
         except Unfinished as error:
-            kind = FetchError if error.refused else NotReached
-            raise kind(f"the submitted file could not be fetched: {error}") from None
+            raise error.kind(f"the submitted file could not be fetched: {error}") from None
         except PrivateAddress as error:
             raise NotReached(
                 f"the submitted file could not be fetched: {error}, where no submission may lead; "
@@ -251,12 +157,12 @@ def is_web(url: str) -> bool:
 class Unfinished(Exception):
     """A transfer ended before the file was whole; the text says why, in words.
 
-    ``refused``: the server answered that it will not give the file; else nobody gave it.
+    ``kind`` is the error that it is to who wanted a submitted file.
     """
 
-    def __init__(self, why: str, *, refused: bool = False) -> None:
+    def __init__(self, why: str, kind: Type[FetchError] = NotReached) -> None:
         super().__init__(why)
-        self.refused = refused
+        self.kind = kind
 
 
 class Transfer:
@@ -326,7 +232,7 @@ class Transfer:
                         return
                     trouble = "it was cut off"
                 except (InvalidSchema, TooManyRedirects) as error:
-                    raise Unfinished(_REDIRECTED[type(error)], refused=True) from None
+                    raise Unfinished(_REDIRECTED[type(error)], NotGiven) from None
                 except requests.RequestException as error:
                     own_words = isinstance(error, requests.HTTPError)  # of _judge
                     trouble = str(error) if own_words else reason(error)
@@ -349,10 +255,10 @@ class Transfer:
             self._judge(response, file)
             total = _total_bytes(response, file.tell())
             if total is not None and total > self._max_bytes:
-                raise _too_large(total, self._max_bytes)
+                raise too_large(total, self._max_bytes)
             for piece in response.iter_content(_PIECE_BYTES):
                 if file.tell() + len(piece) > self._max_bytes:
-                    raise _too_large(None, self._max_bytes)
+                    raise too_large(None, self._max_bytes)
                 file.write(piece)
                 self._beat(file.tell())
         file.flush()
@@ -372,7 +278,7 @@ class Transfer:
         if status == 429 or status >= 500:
             raise requests.HTTPError(f"HTTP {status}")
         if status != 200:
-            raise Unfinished(f"HTTP {status}", refused=True)
+            raise Unfinished(f"HTTP {status}", NotGiven if status in _FOR_GOOD else FetchError)
         etag = response.headers.get("ETag")
         # a weak one is no comparison byte by byte
         self._restart(file, None if etag and etag.startswith("W/") else etag)
@@ -384,7 +290,8 @@ class Transfer:
         self._began(etag)
 
 
-def _too_large(total: Optional[int], max_bytes: int) -> FileRefused:
+def too_large(total: Optional[int], max_bytes: int) -> FileRefused:
+    """The error of a file of too many bytes; of how many, where that is known."""
     found = f"{total / 1e6:.1f} MB" if total is not None else "more"
     return FileRefused(
         f"the submitted file is too large: found {found}, expected at most {max_bytes / 1e6:.1f} MB"

@@ -187,6 +187,7 @@ def awarded(store: Path, folder: Path, *arguments: object) -> Dict[str, Any]:
     """Every file of the award and of the report but the figures."""
     out, report = folder / "award", folder / "report" / "index.html"
     report.parent.mkdir()
+    arguments = (*arguments, "--public-by-default")  # or the report would name nobody
     ran = succeeded("award", "--store", store, *arguments, "--out", out)
     reported = succeeded("report", "--store", store, "--award", out, "--out", report)
     found: Dict[str, Any] = {"award says": said(ran, folder), "report says": said(reported, folder)}

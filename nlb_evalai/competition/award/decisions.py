@@ -1,16 +1,16 @@
-"""What an export cannot say: organizers' overrides and judges' scores, from CSV files."""
+"""What an export cannot say, from CSV files: overrides, visibility and judges' scores."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from evaluation_script.text import did_you_mean
+from evaluation_script.text import did_you_mean, printable
 from nlb_evalai.competition.award.export import Entry, without_email
 from nlb_evalai.competition.award.rulebook import Judging
-from nlb_evalai.competition.award.tables import read_table
+from nlb_evalai.tables import as_written, read_table
 
 #: action -> what it says about an entry
 ACTIONS: Mapping[str, str] = {
@@ -20,6 +20,8 @@ ACTIONS: Mapping[str, str] = {
     "public": "shown with the team's name",
     "code released": "the code is, or will be, released",
     "code not released": "no commitment to release the code",
+    "reproduced": "the organizers have run the code and reached the scores",
+    "not reproduced": "the organizers have run the code and not reached the scores",
 }
 
 
@@ -51,10 +53,10 @@ def read_overrides(path: Path, entries: Sequence[Entry]) -> Tuple[List[Override]
     overrides: List[Override] = []
     for line, row in table:
         override = Override(
-            row.get("id", ""),
-            row.get("team", ""),
+            printable(row.get("id", "")),
+            _known(row.get("team", ""), teams),
             " ".join(row["action"].casefold().replace("_", " ").split()),
-            without_email(row["reason"]),
+            printable(without_email(row["reason"])),
         )
         if bool(override.id) == bool(override.team):
             table.problem(line, "expected either an id or a team")
@@ -73,6 +75,45 @@ def read_overrides(path: Path, entries: Sequence[Entry]) -> Tuple[List[Override]
         overrides.append(override)
     table.finish()
     return overrides, table.warnings
+
+
+def _known(team: str, teams: Collection[str]) -> str:
+    """A team as the export has it, of its name as it is, or as a file of ours shows it."""
+    shown = [printable(one) for one in (team, as_written(team))]
+    return next((one for one in (team, *shown) if one in teams), team)
+
+
+def read_visibility(path: Path, entries: Sequence[Entry]) -> Tuple[Dict[str, bool], List[str]]:
+    """Read ``visibility.csv`` (id, visibility): entry id -> whether it is private; and warnings.
+
+    Ids without a word are as good as not listed, so that a list to fill in can be given at any
+    time; of ids that the export does not have, as those of other phases, a warning tells.
+
+    Raises
+    ------
+    TableError
+        For a word that is neither public nor private, an id given twice with both, and a file
+        without any id of the export; all at once.
+    """
+    columns = {"id": ("id",), "visibility": ("visibility",)}
+    table = read_table(path, columns, ("id", "visibility"))
+    found: Dict[str, bool] = {}
+    for line, row in table:
+        name, word = printable(row["id"]), row["visibility"].casefold()
+        if word not in ("public", "private", ""):
+            table.problem(
+                line, f"visibility: found {row['visibility']!r}, expected public or private"
+            )
+        elif word and found.setdefault(name, word == "private") != (word == "private"):
+            table.problem(line, f"id {name} is both public and private")
+    known = {one.id for one in entries}
+    others = [name for name in found if name not in known]
+    if len(others) == len(found) and others:
+        table.problems.append("none of its ids is in the export")
+    elif others:
+        table.warn(f"ids that are not in the export: {', '.join(others)}")
+    table.finish()
+    return found, table.warnings
 
 
 def latest(overrides: Sequence[Override], entry: Entry, *actions: str) -> Optional[Override]:
@@ -112,7 +153,7 @@ def read_judges(
     criteria = {name.casefold(): name for name in judging.criteria}
     scores: JudgesScores = {}
     for line, row in table:
-        team, judge = row["team"], row["judge"]
+        team, judge = _known(row["team"], teams), printable(row["judge"])
         criterion = criteria.get(row["criterion"].casefold(), row["criterion"])
         if team not in teams:
             near = did_you_mean(team, teams)

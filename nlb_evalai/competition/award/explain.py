@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import Any, Callable, Dict, List, Mapping, Sequence
+import re
+from typing import Any, Callable, List, Mapping, Sequence
+
+from nlb_evalai.tables import csv_text
 
 Named = Callable[[str], str]
 
@@ -18,19 +19,20 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> List[str]:
 def cell(value: Any) -> str:
     """A value fit for a cell of a Markdown table."""
     text = " ".join(str("" if value is None else value).split())
-    for mark in ("\\", "|", "[", "*", "_", "`"):
+    for mark in ("\\", "|", "[", "*", "_", "`", "~", "$"):
         text = text.replace(mark, "\\" + mark)
-    return text.replace("<", "&lt;")
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def sentence(said: Mapping[str, Any], named: Named = lambda team: team, decimals: int = 6) -> str:
     """A reason with its numbers (``{#0}``, …) and teams (``{0}``, …) filled in."""
-    filled: str = said["text"]
-    for i, number in enumerate(said["numbers"]):
-        filled = filled.replace(f"{{#{i}}}", f"{number:.{decimals}f}")
-    for i, team in enumerate(said["teams"]):
-        filled = filled.replace(f"{{{i}}}", named(team))
-    return filled
+
+    def filled(mark: re.Match[str]) -> str:
+        if mark[1]:
+            return f"{said['numbers'][int(mark[2])]:.{decimals}f}"
+        return named(said["teams"][int(mark[2])])
+
+    return re.sub(r"\{(#?)(\d+)\}", filled, said["text"])
 
 
 def usd(amount: float) -> str:
@@ -67,6 +69,8 @@ def explained(award: Mapping[str, Any]) -> str:
             ]
             lines += [*table(header, rows), ""]
     lines += ["## Ranks", ""]
+    if "lead_level" in rules:
+        lines += [leads(rules), ""]
     for dataset, ranking in award["rankings"].items():
         lines += [f"### {dataset}", "", *_ranking(ranking), ""]
     if award["judging"]:
@@ -87,6 +91,23 @@ def explained(award: Mapping[str, Any]) -> str:
 
 def _join(names: Sequence[str]) -> str:
     return cell(", ".join(names))
+
+
+def leads(rules: Mapping[str, Any]) -> str:
+    """What the lead of a team over the next says, and what its mark does not."""
+    level = rules.get("lead_level")
+    if level is None:
+        return (
+            "The lead over the next row is a paired jackknife over the same trials; ≈ marks two "
+            "that cannot be told apart at the 95 % level."
+        )
+    return (
+        "A lead is real where a team's entry is ahead of every entry of the next team in a paired "
+        f"test on the same trials, two-sided at {100 * level:g} %, corrected for the number of the "
+        "team's own entries; ≈ marks the others. The mark is said of two neighbors alone, and is "
+        "not to be chained: where the first cannot be told apart from the second, nor the second "
+        "from the third, the first may well be ahead of the third."
+    )
 
 
 def _ranking(ranking: Sequence[Mapping[str, Any]]) -> List[str]:
@@ -137,21 +158,14 @@ def _judging(judging: Mapping[str, Any]) -> List[str]:
 
 def ranks_csv(award: Mapping[str, Any]) -> str:
     """All rankings as one CSV table, full precision."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    names = ["difference", "standard_error", "clear"]
-    writer.writerow(
-        ["dataset", "rank", "team", "entry", "value", "standard_error"]
-        + [f"lead_{name}" for name in names]
-    )
+    tested = ["p_value", "entries"] if "lead_level" in award["rules"] else []
+    names = ["difference", "standard_error", "clear", *tested]
+    facts = ["rank", "team", "entry", "value", "standard_error"]
+    rows: List[List[Any]] = [["dataset", *facts, *(f"lead_{name}" for name in names)]]
     for dataset, ranking in award["rankings"].items():
         for row in ranking:
-            lead: Dict[str, Any] = row["lead"] or {}
-            writer.writerow(
-                [
-                    dataset,
-                    *(row[name] for name in ("rank", "team", "entry", "value", "standard_error")),
-                    *(lead.get(name, "") for name in names),
-                ]
+            lead = row["lead"] or {}
+            rows.append(
+                [dataset, *(row[name] for name in facts), *(lead.get(name, "") for name in names)]
             )
-    return out.getvalue()
+    return csv_text(rows)

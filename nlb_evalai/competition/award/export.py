@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+import unicodedata
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from evaluation_script.text import plural
-from nlb_evalai.competition.award.tables import Table, read_table
+from evaluation_script.text import plural, printable
+from nlb_evalai.tables import Table, read_table
 
 #: our name -> headers of the exports, which differ in spelling
 COLUMNS: Mapping[str, Sequence[str]] = {
     "id": ("id", "submission id", "submission_id"),
     "team": ("Team Name", "participant team", "team_name", "team"),
+    "members": ("Team Members", "team_members"),
+    "addresses": ("Team Members Email Id", "team_members_email_id"),
     "phase": ("Challenge Phase", "phase"),
     "status": ("Status",),
     "file": ("Submitted File", "submitted_file", "input_file"),
@@ -50,20 +54,34 @@ _ADDRESSES = tuple(
         (r"((?:[a-z\d](?:[a-z\d-]*[a-z\d])?\.)+[a-z]{2,}(?![^/:?#])", r"https://\1"),
     )
 )
-_NO_ZONE = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y")
+_TIMES_OF_DAY = (" %H:%M:%S", " %H:%M", "")
+#: a line's end, or a tab, in a text that is shown in one line
+_LINE_END = re.compile(r"[ \t]*(?:\r\n|[\r\n\t\x85\u2028\u2029])[ \t]*")
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody of a team. ``marks`` are hashes of the user name and of the e-mail address."""
+
+    name: str
+    marks: FrozenSet[str]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission as the export describes it; times are UTC.
+    """A submission as the export describes it; times are UTC, and all text is printable.
 
-    ``team`` is the exact name, which tells teams apart; it may be an e-mail address.
+    ``team`` tells teams apart; it may be an e-mail address. ``other_reading`` is the time if a
+    date's first number is the day rather than the month; None where that cannot be. ``status`` is
+    None where the export has no such column.
     """
 
     id: str
     team: str
     submitted_at: Optional[datetime] = None
-    status: str = ""
+    other_reading: Optional[datetime] = None
+    status: Optional[str] = None
+    members: Tuple[Member, ...] = ()
     file: str = ""
     method: str = ""
     description: str = ""
@@ -100,6 +118,7 @@ def read_export(
         without id or team, or no row of the phase; all at once.
     """
     table = read_table(path, COLUMNS, required)
+    teams = _distinct(row.get("team", "") for _, row in table)
     entries: Dict[str, Entry] = {}
     other: Dict[str, int] = {}
     rows: Dict[str, Dict[str, str]] = {}
@@ -122,7 +141,8 @@ def read_export(
                 "2022-04-03T21:15:00+00:00 or 04/03/2022 21:15:00",
             )
         naive += when is not None and not _has_zone(stamp)
-        entries[row["id"]] = _entry(table, line, row, when)
+        entry = replace(_entry(table, line, row, when), team=teams[row.get("team", "")])
+        entries[row["id"]] = entry
     for name, taken in _IF_MISSING.items():
         if table.rows and name not in table.rows[0][1]:
             table.warn(f"no column {COLUMNS[name][0]!r}: {taken}")
@@ -151,9 +171,20 @@ def parse_time(text: str) -> Optional[datetime]:
         return _utc(datetime.fromisoformat(iso))
     except ValueError:
         pass
-    for form in _NO_ZONE:
+    return _with_slashes(text, "%m/%d/%Y")
+
+
+def other_reading(text: str) -> Optional[datetime]:
+    """The time that month/day/year is if it is day/month/year; None if it is one time alone."""
+    text = text.strip()
+    swapped = _with_slashes(text, "%d/%m/%Y")
+    return swapped if swapped and swapped != _with_slashes(text, "%m/%d/%Y") else None
+
+
+def _with_slashes(text: str, date: str) -> Optional[datetime]:
+    for time in _TIMES_OF_DAY:
         try:
-            return _utc(datetime.strptime(text, form))
+            return _utc(datetime.strptime(text, date + time))
         except ValueError:
             continue
     return None
@@ -198,17 +229,65 @@ def _entry(table: Table, line: int, row: Mapping[str, str], when: Optional[datet
     for name, address in addresses.items():
         if row.get(name) and not address:
             table.warn(f"line {line}: {COLUMNS[name][0]} {row[name]!r} is no web address; ignored")
+    status = row.get("status")
     return Entry(
-        id=row["id"],
+        id=printable(row["id"]),
         team=row.get("team", ""),
         submitted_at=when,
-        status=row.get("status", "").casefold(),
+        other_reading=other_reading(row.get("submitted_at", "")),
+        status=None if status is None else printable(status.casefold()),
+        members=_members(row.get("members", ""), row.get("addresses", "")),
         file=row.get("file", ""),
-        method=without_email(row.get("method", "")),
-        description=without_email(row.get("description", "")),
+        method=_line_of(row.get("method", "")),
+        description=_line_of(row.get("description", "")),
         **addresses,
         attributes=attributes or {},
     )
+
+
+def _distinct(names: Iterable[str]) -> Dict[str, str]:
+    """Each name made printable; two that are then one have the backslashes in them doubled."""
+    shown = {name: printable(name) for name in names}
+    if len(set(shown.values())) < len(shown):
+        shown = {name: printable(name.replace("\\", "\\\\")) for name in shown}
+    return shown
+
+
+def _line_of(text: str) -> str:
+    """What a participant wrote, as one line without e-mail addresses."""
+    return printable(without_email(_LINE_END.sub(" ", text)))
+
+
+def _members(names: str, addresses: str) -> Tuple[Member, ...]:
+    people, mail = (
+        [one.strip(" '\"") for one in cell.strip("[] ").split(",") if one.strip(" '\"")]
+        for cell in (names, addresses)
+    )
+    if len(mail) != len(people):  # which is whose cannot be told
+        pairs = [(one, "") for one in people] + [("", one) for one in mail]
+    else:
+        pairs = list(zip(people, mail))
+    return tuple(
+        Member(
+            _line_of(name) or "somebody without a name",
+            frozenset(
+                hashlib.sha256(alike(one).encode("utf-8", "replace")).hexdigest()
+                for one in (name, address)
+                if one
+            ),
+        )
+        for name, address in pairs
+    )
+
+
+def alike(text: str) -> str:
+    """What two names have in common that people would take for one.
+
+    NFC, no case, single spaces, and none of the joiners that cannot be seen.
+    """
+    bare = text.replace("\u200c", "").replace("\u200d", "")
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", bare).casefold())
+    return " ".join(folded.split())
 
 
 def _attributes(text: str) -> Optional[Dict[str, Any]]:
@@ -243,6 +322,8 @@ def web_address(text: str) -> str:
     ``lab.edu/model``, ``doi:10.…`` and ``arXiv:…`` get their scheme.
     """
     text = text.strip()
+    if not text.isprintable():
+        return ""
     for form, template in _ADDRESSES:
         found = form.fullmatch(text)
         if found and not has_email(text):

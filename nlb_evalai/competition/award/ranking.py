@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from evaluation_script.metrics.jackknife import jackknife_error
-
 #: decimals of a judges' mean that count: beyond them is rounding, not opinion
 _JUDGED_DECIMALS = 12
-#: two-sided 95 %
-TELL_APART_Z = 1.96
 
 
 def competition_ranks(values: Mapping[str, float], highest_first: bool = True) -> Dict[str, int]:
@@ -53,51 +48,31 @@ def shares(ranks: Mapping[str, int], prizes: Sequence[float]) -> Dict[str, Fract
         tied = [key for key in ranks if ranks[key] == rank]
         held = prizes[rank - 1 : rank - 1 + len(tied)]
         if held:
-            amount = sum((Fraction(usd) for usd in held), Fraction(0)) / len(tied)
+            amount = sum((Fraction(str(usd)) for usd in held), Fraction(0)) / len(tied)
             won.update(dict.fromkeys(tied, amount))
     return won
 
 
-@dataclass(frozen=True)
-class Lead:
-    """The difference of two scores on the same trials, with its paired jackknife error."""
-
-    difference: float
-    standard_error: Optional[float]
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether the two can be told apart at the 95 % level."""
-        if self.standard_error is None:
-            return False
-        return abs(self.difference) > TELL_APART_Z * self.standard_error
-
-
-def paired_lead(first: np.ndarray, second: np.ndarray, spikes: np.ndarray) -> Lead:
-    """Is the lead of one submission over another real?
-
-    Both are scored in bits per spike over the same mean-rate model, so it drops out: the difference
-    is that of their log-likelihoods over all spikes and ln 2, with every trial left out in turn.
+def to_the_cent(won: Mapping[str, Fraction], order: Sequence[str]) -> Dict[str, Fraction]:
+    """Shares as whole cents with the sum that they had, by the largest remainder.
 
     Parameters
     ----------
-    first, second : ndarray (trials,)
-        Log-likelihood of each trial in nats.
-    spikes : ndarray (trials,)
-        Scored spikes of each trial.
+    won : mapping
+        key -> exact share in USD; the sum is a number of whole cents.
+    order : sequence of str
+        Of equal remainders, the cents that are over go to the keys that come first here.
 
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
+    References
+    ----------
+    Balinski & Young 1982, Fair Representation, on Hamilton's method.
     """
-    if not first.shape == second.shape == spikes.shape:
-        raise ValueError(f"shapes differ: {first.shape}, {second.shape}, {spikes.shape}")
-    gain = first - second
-    left = spikes.sum() - spikes
-    with np.errstate(divide="ignore", invalid="ignore"):
-        without = (gain.sum() - gain) / left / np.log(2)
-    return Lead(float(gain.sum() / spikes.sum() / np.log(2)), jackknife_error(without))
+    cents = {key: int(share * 100) for key, share in won.items()}
+    over = int(sum(won.values()) * 100) - sum(cents.values())
+    by_remainder = sorted(won, key=lambda key: (cents[key] - won[key] * 100, order.index(key)))
+    for key in by_remainder[:over]:
+        cents[key] += 1
+    return {key: Fraction(number, 100) for key, number in cents.items()}
 
 
 def judged(scores: Mapping[Tuple[str, str, str], float]) -> Dict[str, Dict[str, float]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from evaluation_script.text import printable
 from nlb_evalai.competition.award.decisions import Override, latest
 from nlb_evalai.competition.award.export import COLUMNS, Entry, is_yes
-from nlb_evalai.competition.award.rulebook import Rulebook
+from nlb_evalai.competition.award.rulebook import ANONYMOUS, Rulebook
 from nlb_evalai.competition.store import Store, StoredScore, StoredSubmission
 from nlb_evalai.errors import ToolError
 
@@ -24,7 +25,8 @@ class Standing:
     """An entry, its scores, and what became of it.
 
     ``reasons`` say in words why it does not count; empty if it does. ``remarks`` are decisions
-    that do not keep it from counting.
+    that do not keep it from counting. ``is_unlisted`` is set where nobody said whether it is
+    public, and it is therefore shown without a name.
     """
 
     entry: Entry
@@ -33,6 +35,7 @@ class Standing:
     reasons: List[str] = field(default_factory=list)
     remarks: List[str] = field(default_factory=list)
     is_private: bool = False
+    is_unlisted: bool = False
     is_hidden: bool = False
     code_released: bool = False
 
@@ -53,9 +56,18 @@ class Standing:
 
 
 def standings(
-    store: Store, rules: Rulebook, entries: Sequence[Entry], overrides: Sequence[Override] = ()
+    store: Store,
+    rules: Rulebook,
+    entries: Sequence[Entry],
+    overrides: Sequence[Override] = (),
+    visibility: Mapping[str, bool] = MappingProxyType({}),
 ) -> Tuple[List[Standing], List[str]]:
     """Put together what is known of every entry.
+
+    Parameters
+    ----------
+    visibility : mapping
+        Entry id -> whether it is private; an override goes before it.
 
     Returns
     -------
@@ -78,7 +90,7 @@ def standings(
                 (score.dataset, score.bin_width_ms, score.metric): score
                 for score in store.scores(one.stored.row_id)
             }
-        _judge(one, rules, overrides)
+        _judge(one, rules, overrides, visibility.get(entry.id))
         result.append(one)
     truths = {one.stored.truth_sha256 for one in result if one.stored is not None}
     versions = {one.stored.rules_version for one in result if one.stored is not None}
@@ -111,8 +123,9 @@ def match(ids: Sequence[str], names: Sequence[str]) -> Tuple[Dict[str, str], Lis
     warnings: List[str] = []
     known, unknown = set(ids), []
     for name in sorted(names, key=len):
-        bare = name[len("submission_") :] if name.startswith("submission_") else name
-        options = [one for one in (name, bare, name.split("/")[0]) if one in known]
+        shown = printable(name)
+        bare = shown[len("submission_") :] if shown.startswith("submission_") else shown
+        options = [one for one in (shown, bare, shown.split("/")[0]) if one in known]
         if not options:
             unknown.append(name)
         elif options[0] in found:
@@ -136,14 +149,19 @@ def some_of(names: Sequence[str], most: int = 20) -> str:
     return ", ".join(printable(name) for name in names[:most]) + more
 
 
-def _judge(one: Standing, rules: Rulebook, overrides: Sequence[Override]) -> None:
+def _judge(
+    one: Standing, rules: Rulebook, overrides: Sequence[Override], private: Optional[bool]
+) -> None:
     """Decide whether an entry counts, and say why not."""
     entry = one.entry
     code = latest(overrides, entry, *_CODE)
     attribute = is_yes(entry.attributes.get(rules.code_release_attribute))
     one.code_released = code.action == "code released" if code else attribute
     shown = latest(overrides, entry, "private", "public")
-    one.is_private = shown is not None and shown.action == "private"
+    if shown is not None:
+        private = shown.action == "private"
+    one.is_unlisted = private is None and rules.unlisted == ANONYMOUS
+    one.is_private = bool(private) or one.is_unlisted
     withdrawn = latest(overrides, entry, "withdrawn")
     organizer = latest(overrides, entry, "organizer")
     found: Dict[str, str] = {}
@@ -158,21 +176,29 @@ def _judge(one: Standing, rules: Rulebook, overrides: Sequence[Override]) -> Non
         found["late"] = (
             f"late: submitted {entry.submitted_at:%Y-%m-%d %H:%M:%S} UTC, {by} after the deadline"
         )
-    if one.is_private:
-        assert shown is not None
-        found["private"] = f"private: {shown.reason}"
+    if private:
+        found["private"] = f"private: {shown.reason if shown else 'the list of visibility says so'}"
     if not one.code_released:
         said = f": {code.reason}" if code else ""
         found["code not released"] = f"no commitment to release the code{said}"
     elif code:
         one.remarks.append(f"code released: {code.reason}")
+    is_finished = entry.status in (None, "finished")
+    is_said = "cancelled" in found and "cancelled" in rules.not_counting
+    if "unfinished" in rules.not_counting and not is_finished and not is_said:
+        found["unfinished"] = f"not finished on EvalAI: status {entry.status or 'empty'}"
+    ran = latest(overrides, entry, "reproduced", "not reproduced")
+    if ran:
+        found[ran.action] = f"{ran.action}: {ran.reason}"
+    if "not yet reproduced" in rules.not_counting and "reproduced" not in found:
+        found["not yet reproduced"] = "organizers have not reproduced it"
     one.reasons = [text for reason, text in found.items() if reason in rules.not_counting]
     one.remarks += [text for reason, text in found.items() if reason not in rules.not_counting]
     one.is_hidden = "withdrawn" in found or "cancelled" in found
     if one.stored is None:
         one.reasons.append("not scored")
     elif not one.stored.is_scored:
-        problem = " ".join(one.stored.error.split())
+        problem = printable(" ".join(one.stored.error.split()))
         one.reasons.append(f"could not be scored: {problem[:200]}{'…' * (len(problem) > 200)}")
 
 

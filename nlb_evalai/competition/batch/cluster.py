@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator
 
 from nlb_evalai.competition.batch.pool import crashed
@@ -61,7 +63,7 @@ def run_cluster(
         def more(count: int) -> Any:
             futures = []
             for task in itertools.islice(source, count):
-                future = client.submit(work, task, pure=False, retries=1)
+                future = client.submit(_there, work, task, pure=False, retries=1)
                 handed[future.key] = task
                 futures.append(future)
             return futures
@@ -73,6 +75,16 @@ def run_cluster(
             yield _outcome(future, task)
             future.release()
             queue.update(more(1))
+
+
+def _there(work: Callable[[Task], Outcome], task: Task) -> Outcome:
+    """On a worker: what is beside the store is on another machine, dask has a folder of its own.
+
+    The next worker that starts on a machine removes what a killed one left in it.
+    """
+    from distributed import get_worker
+
+    return work(replace(task, work=Path(get_worker().local_directory)))
 
 
 class _Watch:

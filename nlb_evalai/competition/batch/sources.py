@@ -9,8 +9,9 @@ from typing import Dict, Iterable, List, Optional, Sequence
 from nlb_evalai.competition.award.export import Entry, read_export
 from nlb_evalai.competition.batch.task import Source
 from nlb_evalai.errors import NOT_SEEN, ProblemsError
-from nlb_evalai.web.fetch import FetchError, objects_below
+from nlb_evalai.web.fetch import FetchError
 from nlb_evalai.web.http import without_query
+from nlb_evalai.web.locations import objects_below
 
 _SUFFIXES = (".h5", ".hdf5", ".nwb")
 
@@ -73,6 +74,11 @@ def collect(
         if len(found.sources) == before and not any(place in text for text in problems):
             problems.append(f"{place}: no submission there ({', '.join(_SUFFIXES)})")
     problems += _twice(found.sources)
+    for source in found.sources:
+        try:
+            f"{source.name} {source.location}".encode()
+        except UnicodeEncodeError:
+            problems.append(f"{source.location}: its name is no UTF-8 text; rename it")
     if problems:
         raise SourceError(problems)
     return found

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import FrozenSet, Optional
 
 from evaluation_script.errors import EvaluationError, InternalError, LimitError, SubmissionError
@@ -13,13 +16,17 @@ from evaluation_script.reader.process import Limits
 from evaluation_script.scorecard import Scorecard
 from evaluation_script.scoring import score
 from evaluation_script.suites import Suite
-from nlb_evalai.web.fetch import FetchError, fetched
+from nlb_evalai.web.fetch import FetchError, FileRefused, NoRoom, NotGiven
+from nlb_evalai.web.locations import fetched
 
 logger = logging.getLogger(__name__)
 
 SCORED, FAILED, KNOWN = "scored", "failed", "known"
-#: kinds of failure that a later run cannot mend, so that it does not try
-LASTING = ("submission",)
+#: kinds of failure that a later run cannot mend, so that it does not try: the file is at fault,
+#: which stands under its hash; or it will not be had from where it is said to be
+LASTING, REFUSED = ("submission",), "refused"
+#: there is no room here, which is nothing to keep of a submission: the batch ends
+NO_ROOM = "no room"
 
 
 @dataclass(frozen=True)
@@ -35,13 +42,20 @@ class Source:
     version: str = ""
     missing: str = ""
 
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the address and its version; tells nothing of a credential in it."""
+        return hashlib.sha256(
+            f"{self.location}\n{self.version}".encode("utf-8", "replace")
+        ).hexdigest()
+
 
 @dataclass(frozen=True)
 class Task:
     """A submission to score. ``known`` are the hashes under which its scores are at hand.
 
     ``suite`` makes one of the host's own known where the task arrives; left out, the truth says of
-    which suite it is.
+    which suite it is. ``work`` is the folder for downloads; left out, the temporary folder.
     """
 
     source: Source
@@ -50,6 +64,7 @@ class Task:
     suite: Optional[Suite] = None
     known: FrozenSet[str] = frozenset()
     limits: Optional[Limits] = None
+    work: Optional[Path] = None
 
 
 @dataclass
@@ -57,7 +72,8 @@ class Outcome:
     """What came of a task.
 
     ``kind`` of a failure: ``submission`` (the file is at fault), ``limit``, ``unavailable`` (it
-    could not be fetched), ``crash`` (its worker process ended), ``internal``.
+    could not be fetched), ``refused`` (nor will it ever be from there), ``crash`` (its worker
+    process ended), ``internal``, ``no room`` (on the disk of who scores).
     """
 
     source: Source
@@ -79,6 +95,14 @@ def score_task(task: Task) -> Outcome:
         outcome.kind, outcome.error = "submission", str(error)
     except LimitError as error:
         outcome.kind, outcome.error = "limit", str(error)
+    except NoRoom:
+        outcome.kind = NO_ROOM
+        outcome.error = (
+            f"{task.work or tempfile.gettempdir()}: the disk is full, or a limit on file size was "
+            f"met, while submission {task.source.name} was fetched"
+        )
+    except (FileRefused, NotGiven) as error:
+        outcome.kind, outcome.error = REFUSED, str(error)
     except FetchError as error:
         outcome.kind, outcome.error = "unavailable", str(error)
     except EvaluationError as error:
@@ -94,7 +118,7 @@ def score_task(task: Task) -> Outcome:
 def _score_into(outcome: Outcome, task: Task) -> None:
     if task.source.missing:
         raise FetchError(task.source.missing)
-    with fetched(task.source.location) as path:
+    with fetched(task.source.location, folder=task.work) as path:
         try:
             outcome.sha256 = file_sha256(path)
         except OSError as error:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evaluation_script.suites import Dataset, MetricType
-from nlb_evalai.competition.award.ranking import TELL_APART_Z, competition_ranks
+from nlb_evalai.competition.award.ranking import competition_ranks
 from nlb_evalai.competition.site.gather import main_metric
 from nlb_evalai.competition.site.model import Cell, Comparison, Entry, Site
+from nlb_evalai.paired import TELL_APART_Z
 
 _DECIMALS = 4
 

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
-from typing import Any, Dict, Iterable, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 from nlb_evalai.competition.site.model import Entry, Site
+from nlb_evalai.tables import csv_text
 
 SITE_SCHEMA = "nlb-evalai/site/1"
-
-
-def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    """A CSV file; text that a spreadsheet would take for a formula gets a quote before it."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([_harmless(one) for one in row] for row in rows)
-    return out.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    is_formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
-    return f"'{value}" if is_formula else value
 
 
 def entries_csv(site: Site, pages: Mapping[str, str]) -> str:

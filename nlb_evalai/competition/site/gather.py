@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evaluation_script.suites import Dataset, MetricType, Phase, Suite
-from nlb_evalai.competition.award.ranking import competition_ranks, paired_lead
+from nlb_evalai.competition.award.ranking import competition_ranks
 from nlb_evalai.competition.award.standing import Scores
 from nlb_evalai.competition.site.model import (
     MOST_OF_NAME,
@@ -21,6 +21,7 @@ from nlb_evalai.competition.site.model import (
 )
 from nlb_evalai.competition.site.public import Names, fronts, provenance, public_entries, short
 from nlb_evalai.competition.store import Store, StoredSubmission
+from nlb_evalai.paired import TELL_APART_Z, paired_likelihoods
 
 #: of a difference of scores, and of its error
 _DECIMALS = 4
@@ -242,8 +243,8 @@ class _Gathering:
                 continue
             if trials[0] is None or trials[1] is None:
                 continue
-            lead = paired_lead(trials[0][0], trials[1][0], trials[0][1])
-            if lead.standard_error is not None:
+            lead = paired_likelihoods(trials[0][0], trials[1][0], trials[0][1])
+            if lead.standard_error is not None and lead.z is not None:
                 yield Comparison(
                     dataset.name,
                     width,
@@ -251,7 +252,7 @@ class _Gathering:
                     str(keys[1]),
                     round(lead.difference, _DECIMALS),
                     round(lead.standard_error, _DECIMALS),
-                    lead.is_clear,
+                    abs(lead.z) > TELL_APART_Z,
                 )
 
 

@@ -243,7 +243,7 @@ def test_score_as_json_counts_and_names_what_failed(files: Path) -> None:
     options = [argument.replace("{}", str(files)) for argument in SCORE]
     found = told("score", *places, "--annotations", TRUTH, *options)
     assert list(found) == [
-        "suite", "phase", "store", "scored", "failed", "skipped", "failures", "may_pass",
+        "suite", "phase", "store", "scored", "failed", "skipped", "refused", "failures", "may_pass",
         "in_store",
     ]  # fmt: skip
     assert (found["scored"], found["failed"], found["skipped"]) == (1, 2, 0)

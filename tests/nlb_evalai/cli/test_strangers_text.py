@@ -24,8 +24,8 @@ from nlb_evalai.cli.check import check
 from nlb_evalai.competition.award.decisions import read_overrides
 from nlb_evalai.competition.award.export import read_export
 from nlb_evalai.competition.award.standing import match
-from nlb_evalai.competition.award.tables import TableError
 from nlb_evalai.errors import ProblemsError
+from nlb_evalai.tables import TableError
 from tests.paths import DATA, GOLDEN
 
 #: a color, markup, a line of its own, a right-to-left mark

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sqlite3
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
@@ -22,8 +24,9 @@ from nlb_evalai.sample.files import write_sample
 from tests.nlb_evalai.competition.boards import Evalai
 
 DATASET = "mc_rtt"
-#: the full number with NLB_PHASE2_FULL=1 (`make test-phase2`)
-N_GOOD, N_BAD = (40 if os.environ.get("NLB_PHASE2_FULL") else 12), 20
+#: at length: `make test-phase2`
+FULL = bool(os.environ.get("NLB_PHASE2_FULL"))
+N_GOOD, N_BAD = (40 if FULL else 12), 20
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,25 @@ def contents(path: Path) -> Dict[str, Any]:
         found["trial_spikes"] = sorted(map(tuple, db.execute("SELECT * FROM trial_spikes")))
     db.close()
     return found
+
+
+@contextmanager
+def by_hand(store: Path) -> Iterator[sqlite3.Connection]:
+    """Change a store as the scorer would not; without digests it is one of an earlier version."""
+    with closing(sqlite3.connect(store)) as db, db:
+        yield db
+        db.execute("DELETE FROM digests")
+
+
+@contextmanager
+def no_file_beyond(n_bytes: int) -> Iterator[None]:
+    """As on a disk without room: no file of this process grows past a size."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture(scope="session")

@@ -101,16 +101,17 @@ def award(store: Path, count: int, private: Sequence[int] = ()) -> Path:
     """Decide the teams' award, with two judges on the first five; returns its folder."""
     folder = store.parent
     entries = export(folder / "entries.csv", count)
-    overrides = [("id", "action", "reason"), *((str(i + 1), "private", "asked") for i in private)]
+    visibility = [("id", "visibility")]
+    visibility += [(str(i + 1), "private" if i in private else "public") for i in range(count)]
     judges = [("team", "judge", "criterion", "score")] + [
         (f"Team {i + 1:03d}", judge, "interpretability", (3 * i + shift) % 10)
         for i in range(min(count, 5))
         for shift, judge in enumerate(("one", "two"))
     ]
-    of_csv(folder / "overrides.csv", overrides)
+    of_csv(folder / "visibility.csv", visibility)
     of_csv(folder / "judges.csv", judges)
     arguments = ["--store", store, "--entries", entries, "--out", folder / "award"]
-    for name in ("overrides", "judges"):
+    for name in ("visibility", "judges"):
         arguments += [f"--{name}", folder / f"{name}.csv"]
     result = CliRunner().invoke(award_command, list(map(str, arguments)), catch_exceptions=False)
     assert result.exit_code == 0, result.output

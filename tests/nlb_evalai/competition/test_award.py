@@ -18,10 +18,10 @@ from nlb_evalai.competition.award import decide
 from nlb_evalai.competition.award.decisions import read_judges, read_overrides
 from nlb_evalai.competition.award.export import Entry, parse_time, read_export
 from nlb_evalai.competition.award.rulebook import RulesError, load_rules, rules_of
-from nlb_evalai.competition.award.tables import TableError
 from nlb_evalai.competition.batch.task import FAILED, SCORED, Outcome, Source
 from nlb_evalai.competition.store import Store
 from nlb_evalai.errors import ToolError
+from nlb_evalai.tables import TableError
 from tests.nlb_evalai.competition.conftest import of_csv
 
 DEFAULT_RULES = rules_of(DEFAULT_SUITE)
@@ -100,10 +100,12 @@ def scenario(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path) -> Any:
+def run(folder: Path, *more: str) -> Any:
+    """Decide the scenario; without further options every entry is public that no override hides."""
     arguments = ["--store", str(folder / "results.sqlite"), "--out", str(folder / "award")]
     for name in ("entries", "overrides", "judges"):
         arguments += [f"--{name}", str(folder / f"{name}.csv")]
+    arguments += more or ("--public-by-default",)
     return CliRunner().invoke(award_command, arguments, catch_exceptions=True)
 
 

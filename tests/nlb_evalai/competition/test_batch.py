@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import List
+from typing import Iterator, List
 
+import h5py
 import psutil
 import pytest
 from click.testing import CliRunner
 
 from evaluation_script.errors import AnnotationError
 from evaluation_script.suites import DEFAULT_SUITE
+from nlb_evalai.cli._ending import ending_of
 from nlb_evalai.cli.score import score as score_command
 from nlb_evalai.competition.batch.pool import run_pool
 from nlb_evalai.competition.batch.run import Tally, run_batch
+from nlb_evalai.competition.batch.sources import collect
 from nlb_evalai.competition.batch.task import FAILED, SCORED, Outcome, Source, Task, score_task
 from nlb_evalai.competition.report.view import changes
-from nlb_evalai.competition.store import Store, StoreError
+from nlb_evalai.competition.store import Store
+from nlb_evalai.competition.storefile import StoreError
 from tests.nlb_evalai.competition.conftest import (
+    FULL,
     N_BAD,
     N_GOOD,
     Bench,
+    by_hand,
     contents,
     of_csv,
     score_folder,
@@ -51,26 +62,94 @@ def rows_in(store: Path) -> int:
             db.close()
 
 
-def test_killed_three_times_and_resumed_the_store_is_that_of_a_calm_run(
-    bench: Bench, undisturbed: Path, tmp_path: Path
-) -> None:
-    store = tmp_path / "results.sqlite"
-    call = [sys.executable, "-m", "nlb_evalai", "score", *command(bench, store)]
-    for goal in (3, 10, 17):
-        process = subprocess.Popen(call, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while rows_in(store) < goal and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
+@pytest.fixture
+def dripping(bench: Bench, tmp_path: Path) -> Iterator[Path]:
+    """An export of three submissions from a server that takes its time."""
+
+    class Drip(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = (bench.folder / Path(self.path).name).read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            for start in range(0, len(content), len(content) // 4 + 1):
+                self.wfile.write(content[start : start + len(content) // 4 + 1])
+                time.sleep(0.1)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """Who asks is killed in the middle of the answer."""
+
+    with Server(("127.0.0.1", 0), Drip) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        web = f"http://127.0.0.1:{server.server_port}"
+        rows = [(f"{i}", "A", "Test", f"{web}/{100 + i}.h5") for i in range(3)]
+        header = ("id", "Team Name", "Challenge Phase", "Submitted File")
+        yield of_csv(tmp_path / "export.csv", [header, *rows])
+        server.shutdown()
+
+
+def end_all(process: subprocess.Popen, how: str) -> None:
+    """Kill a run: all of its processes at once, or the first, which the others must follow."""
+    try:
         helpers = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert goal <= rows_in(store) < N_GOOD + N_BAD, "killed on the way"
-        _, alive = psutil.wait_procs(helpers, timeout=10)
-        assert helpers
-        assert not alive, "no worker outlives its parent"
-    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    except psutil.NoSuchProcess:
+        helpers = []
+    if how == "all":
+        for one in (process, *helpers):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+    else:
+        process.send_signal(signal.SIGKILL if how == "first" else signal.SIGTERM)
+    process.wait()
+    _, alive = psutil.wait_procs(helpers, timeout=10)
+    assert not alive, "no worker outlives its parent"
+
+
+def test_killed_at_random_moments_and_resumed_the_store_is_that_of_a_calm_run(
+    bench: Bench, undisturbed: Path, dripping: Path, tmp_path: Path
+) -> None:
+    calm, store = tmp_path / "calm.sqlite", tmp_path / "store" / "results.sqlite"
+    shutil.copyfile(undisturbed, calm)
+    with Store(calm, suite=DEFAULT_SUITE.name, write=True) as opened:
+        sources = collect([str(dripping)], ["Test"]).sources
+        run_batch(opened, sources, bench.annotations, "test", serially)
+    expected = contents(calm)
+    work, temporary = store.with_name("results.sqlite.work"), tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    call = [sys.executable, "-m", "nlb_evalai", "score", str(dripping), *command(bench, store)]
+    rng = random.Random(17)
+    n_kills, total = 20 if FULL else 3, N_GOOD + N_BAD + 3
+    goals = sorted(rng.randrange(total + 1) for _ in range(n_kills - 1))
+    alive = 0
+    for goal in (None, *goals):
+        process = subprocess.Popen(
+            call, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment
+        )
+        # as many rows, or the first download, and then a random moment
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if rows_in(store) >= goal if goal is not None else list(work.glob("*/*")):
+                time.sleep(rng.uniform(0.0, 0.2 if goal else 2.0) if goal is not None else 0.0)
+                break
+            time.sleep(0.005)
+        alive += process.poll() is None
+        end_all(process, "all" if goal is None else rng.choice(("all", "first", "terminated")))
+        if goal is None:
+            assert list(work.glob("*/*")), "killed while it fetched"
+        if store.exists():
+            assert set(contents(store)["submissions"]) <= set(expected["submissions"])
+    assert alive > n_kills / 2, "killed on the way"
+    done = subprocess.run(call, capture_output=True, text=True, check=True, env=environment)
     assert " there already" in done.stdout
-    assert contents(store) == contents(undisturbed)
+    assert contents(store) == expected
+    left = sorted(path.name for path in store.parent.iterdir())
+    assert left == ["results.sqlite", "results.sqlite.lock"]
+    assert not list(temporary.glob("nlb-submission-*"))
 
 
 def test_a_failed_submission_is_a_row_with_its_error(undisturbed: Path) -> None:
@@ -133,6 +212,8 @@ def test_ctrl_c_ends_with_130_and_keeps_what_is_scored(bench: Bench, tmp_path: P
     assert "interrupted: what is scored is kept" in said
     assert "Traceback" not in said
     assert rows_in(store) >= 3
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["results.sqlite", "results.sqlite.lock"], "closed, and nothing left behind"
 
 
 # ---- what is scored again ---------------------------------------------------------------------
@@ -156,13 +237,12 @@ def test_new_rules_score_again_keep_old_rows_and_changes_says_what_moved(
         assert [one.rules_version for one in history] == [DEFAULT_SUITE.rules_version, "9.9"]
         assert opened.current("test")["100"].rules_version == "9.9"
         assert changes(opened, DEFAULT_SUITE, "test", {"100": "100"}) == []
-    with sqlite3.connect(store) as db:
+    with by_hand(store) as db:
         db.execute(
             "UPDATE scores SET value = value + 0.5 WHERE metric = 'co-bps' AND bin_width_ms = 5 "
             "AND row_id = ?",
             (history[1].row_id,),
         )
-    db.close()
     with Store(store) as opened:
         (moved,) = changes(opened, DEFAULT_SUITE, "test", {"100": "100"})
     assert moved["after"] == pytest.approx(moved["before"] + 0.5)
@@ -255,7 +335,7 @@ def test_a_store_of_another_suite_and_what_is_no_store_are_refused(tmp_path: Pat
     with pytest.raises(StoreError, match="suite 'nlb99', expected 'nlb21'"):
         Store(store, suite=DEFAULT_SUITE.name)
     (tmp_path / "text").write_text("hello, this is no database")
-    with pytest.raises(StoreError, match="cannot be used as a store"):
+    with pytest.raises(StoreError, match="it is no store"):
         Store(tmp_path / "text", suite=DEFAULT_SUITE.name)
     with pytest.raises(StoreError, match="there is no such store"):
         Store(tmp_path / "none")
@@ -270,6 +350,31 @@ def test_a_truth_that_cannot_be_used_stops_before_anything_is_kept(
     with pytest.raises(AnnotationError):
         score_folder(Bench(broken, bench.folder), store)
     assert rows_in(store) == 0
+
+
+def test_a_wrong_truth_is_told_without_a_bar_or_a_store(bench: Bench, tmp_path: Path) -> None:
+    words, other = tmp_path / "words.h5", tmp_path / "other.h5"
+    words.write_text("no truth at all")
+    shutil.copyfile(bench.annotations, other)
+    with h5py.File(other, "r+") as file:
+        file.attrs["suite"] = "nlb99"
+    suite = ["--suite", DEFAULT_SUITE.name]
+    for truth, phase, more, expected in (
+        (words, "test", [], "cannot open"),
+        (words, "test", suite, "cannot open"),
+        (bench.annotations, "val", [], "of phase test, expected val"),
+        (other, "test", [], "nlb99"),
+        (other, "test", suite, "of suite nlb99, expected nlb21"),
+    ):
+        arguments = [str(bench.folder), "--phase", phase, "--annotations", str(truth), *more]
+        result = CliRunner().invoke(
+            score_command, [*arguments, "--store", str(tmp_path / "new" / "results.sqlite")]
+        )
+        ending = ending_of(result.exception)  # type: ignore[arg-type]
+        assert ending is not None, result.exception
+        assert (expected in ending[0], ending[1]) == (True, 2), ending
+        assert result.output == ""
+    assert not (tmp_path / "new").exists()
 
 
 def test_scores_errors_and_trials_come_back_at_full_precision(

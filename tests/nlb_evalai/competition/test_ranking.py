@@ -1,11 +1,10 @@
-"""Ranks, averages, shares, judges and leads against the shortest code that could be right."""
+"""Ranks, averages, shares and judges against the shortest code that could be right."""
 
 from __future__ import annotations
 
 import statistics
 from fractions import Fraction
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,6 @@ from nlb_evalai.competition.award.ranking import (
     competition_ranks,
     dominators,
     judged,
-    paired_lead,
     shares,
 )
 
@@ -52,40 +50,6 @@ def test_ranks_averages_and_shares_equal_a_brute_force_oracle(tables, prizes):
         any_prize = rank - 1 < len(prizes)
         assert won.get(team) == (Fraction(pot, len(places[rank])) if any_prize else None)
     assert sum(won.values()) == sum(prizes[: len(final)])
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.integers(2, 40), st.integers(0, 2**32 - 1))
-def test_paired_errors_equal_brute_force(n_trials, seed):
-    rng = np.random.default_rng(seed)
-    first, second = rng.normal(-300, 30, (2, n_trials))
-    spikes = rng.integers(1, 90, n_trials).astype(float)
-    lead = paired_lead(first, second, spikes)
-
-    def difference(trials):
-        bits = [one[trials].sum() / spikes[trials].sum() / np.log(2) for one in (first, second)]
-        return bits[0] - bits[1]
-
-    trials = np.arange(n_trials)
-    without = np.array([difference(trials[trials != i]) for i in trials])
-    spread = (n_trials - 1) / n_trials * ((without - without.mean()) ** 2).sum()
-    assert lead.difference == pytest.approx(difference(trials), rel=1e-9, abs=1e-9)
-    assert lead.standard_error == pytest.approx(np.sqrt(spread), rel=1e-9, abs=1e-9)
-
-
-def test_a_lead_is_clear_beyond_its_95_percent_and_equal_models_never():
-    spikes = np.full(50, 80.0)
-    base = np.linspace(-300, -200, 50)
-    noise = np.tile([1.0, -1.0], 25)
-    assert paired_lead(base + 2 + noise, base, spikes).is_clear
-    assert not paired_lead(base + 0.1 + noise, base, spikes).is_clear
-    assert not paired_lead(base, base, spikes).is_clear
-    assert not paired_lead(base[:1] + 9, base[:1], spikes[:1]).is_clear
-
-
-def test_leads_of_different_trials_are_refused():
-    with pytest.raises(ValueError, match="shapes differ"):
-        paired_lead(np.zeros(3), np.zeros(4), np.ones(3))
 
 
 def test_judges_are_made_comparable_per_judge_and_criterion():

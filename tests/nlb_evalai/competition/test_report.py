@@ -6,8 +6,6 @@ import csv
 import io
 import json
 import re
-import sqlite3
-from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
@@ -23,7 +21,7 @@ from nlb_evalai.competition import report
 from nlb_evalai.competition.batch.task import SCORED, Outcome, Source
 from nlb_evalai.competition.store import Store
 from nlb_evalai.errors import ToolError
-from tests.nlb_evalai.competition.conftest import N_GOOD, of_csv
+from tests.nlb_evalai.competition.conftest import N_GOOD, by_hand, of_csv
 from tests.nlb_evalai.competition.test_award import fill, rows, run
 from tests.nlb_evalai.competition.test_award import scenario as scenario  # a fixture
 
@@ -174,7 +172,7 @@ def published_with_private(folder: Path, name: str) -> Tuple[Dict[str, str], str
     judges = [("team", "judge", "criterion", "score"), ("Hares", "one", "interpretability", 5)]
     judges += [(team, "one", "interpretability", n) for n, team in enumerate(("Ants", "Bees"), 3)]
     of_csv(folder / "judges.csv", judges)
-    with closing(sqlite3.connect(folder / "results.sqlite")) as db, db:
+    with by_hand(folder / "results.sqlite") as db:
         db.execute(
             "INSERT INTO scores SELECT row_id, dataset, 20, metric, 1 - value, standard_error, "
             "left_out FROM scores"
@@ -211,7 +209,7 @@ def score_again(folder: Path, name: str, value: float, hashed: str) -> None:
     card.groups["mc_maze"] = GroupScores("mc_maze", "mc_maze", 5, {"co-bps": Score(value, 0.01)})
     with Store(folder / "results.sqlite", suite=DEFAULT_SUITE.name, write=True) as store:
         store.add(Outcome(Source(name), SCORED, hashed, card), "test", "truth", "1.0")
-    with closing(sqlite3.connect(folder / "results.sqlite")) as db, db:
+    with by_hand(folder / "results.sqlite") as db:
         db.execute(
             "UPDATE scores SET value = ? WHERE dataset = 'mc_maze' AND row_id = "
             "(SELECT row_id FROM current WHERE name = ?)",

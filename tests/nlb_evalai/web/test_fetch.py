@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
 import pytest
 
-from nlb_evalai.web.fetch import FetchError, FileRefused, fetch, fetched, objects_below
+from nlb_evalai.web.fetch import FetchError, FileRefused, NotGiven, fetch
 from nlb_evalai.web.http import Timing
+from nlb_evalai.web.locations import DOWNLOAD_PREFIX, fetched, objects_below
 from tests import store
 from tests.nlb_evalai.remote.standin import StandIn, Trouble
 
@@ -112,7 +115,7 @@ def test_a_download_that_is_cut_off_goes_on_is_bounded_and_is_deleted(standin, m
 
 
 def test_an_address_of_another_kind_is_refused():
-    with pytest.raises(FetchError, match=r"^ftp://x\.org/f: expected a path, s3:// or http"):
+    with pytest.raises(NotGiven, match=r"^ftp://x\.org/f: expected a path, s3:// or http"):
         fetched("ftp://me:word@x.org/f?s=1").__enter__()
 
 
@@ -145,6 +148,59 @@ def test_an_object_past_the_limit_is_not_downloaded(bucket):
     assert len(bucket.requests) == 1
 
 
+def test_an_object_that_grew_since_its_header_is_not_written_past_the_limit(bucket, tmp_path: Path):
+    """As from a store that answers a part with all of it, or with more than it announced."""
+
+    def larger(handler) -> bool:
+        if "bytes=" in handler.headers.get("Range", "") or bucket.requests[1:]:
+            handler.answer(200, [("ETag", '"x"')], CONTENT)
+        else:
+            handler.answer(200, [("ETag", '"x"')], CONTENT[:1000])
+        return True
+
+    bucket.always = larger
+    with pytest.raises(FileRefused, match=r"too large: found more, expected at most 1\.0 MB"):
+        fetched("s3://uploads/a/1.h5", 10**6, tmp_path / "work").__enter__()
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_download_lies_in_the_folder_that_is_given(standin, tmp_path: Path):
+    server = standin()
+    folder = tmp_path / "work"
+    with fetched(_url(server, server.submit(CONTENT)), folder=folder) as path:
+        assert path.parent.parent == folder
+        assert path.parent.name.startswith(DOWNLOAD_PREFIX)
+    assert list(folder.iterdir()) == []
+    with pytest.raises(FetchError, match="could not be stored: FileNotFoundError"):
+        fetched("https://x.org/f", folder=tmp_path / "none" / "work").__enter__()
+
+
+@pytest.mark.parametrize(
+    ("status", "for_good"),
+    [(401, True), (403, True), (404, True), (410, True), (451, True), (400, False), (418, False)],
+)
+def test_what_is_meant_for_good_is_told_from_what_may_pass(status, for_good, tmp_path: Path):
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(status)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        with pytest.raises(FetchError, match=f"HTTP {status}") as caught:
+            fetched(f"http://127.0.0.1:{server.server_port}/f").__enter__()
+        server.shutdown()
+    assert isinstance(caught.value, NotGiven) == for_good
+
+
+def test_an_object_that_is_not_there_will_not_be(bucket):
+    for place in ("uploads/a/none.h5", "nowhere/a.h5"):
+        with pytest.raises(NotGiven, match="there is no such"):
+            fetched(f"s3://{place}").__enter__()
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -157,16 +213,17 @@ def test_what_a_store_refuses_is_told_in_words_and_may_pass(bucket, fault, words
     bucket.always = fault
     with pytest.raises(FetchError, match=rf"^s3://uploads/a/1\.h5: {words}") as caught:
         fetched("s3://uploads/a/1.h5").__enter__()
-    assert not isinstance(caught.value, FileRefused)
+    assert not isinstance(caught.value, (FileRefused, NotGiven))
 
 
 def test_an_object_that_finds_no_room_is_refused_in_words(bucket):
     code = (
         "import resource\n"
-        "from nlb_evalai.web.fetch import FileRefused, fetched\n"
+        "from nlb_evalai.web.fetch import NoRoom\n"
+        "from nlb_evalai.web.locations import fetched\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
         "try:\n    fetched('s3://uploads/a/1.h5').__enter__()\n"
-        "except FileRefused as error:\n    print(error)\n"
+        "except NoRoom as error:\n    print(error)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
