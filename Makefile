@@ -5,7 +5,12 @@ BIN := $(VENV)/bin
 ANNOTATIONS ?= annotations
 OUT ?= build/nlb21.zip
 
-.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser bench-batch lint types bundle challenge refusals bench bench-ground-truth leak real-lead fuzz clean
+# Libraries of the browser, by their npm packages: tests hold the hashes of what comes of them.
+AXE ?= axe-core@4.14.1
+DATATABLES ?= datatables.net@3.1.5
+ASSETS := nlb_evalai/competition/site/assets
+
+.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser vendor bench-batch lint types bundle challenge refusals bench bench-ground-truth leak real-lead fuzz clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -35,9 +40,21 @@ test-remote: $(VENV)/.dev  ## the remote worker at length: 200 submissions, a Do
 test-phase2: $(VENV)/.dev  ## batches at length: 63 submissions, killed at 20 random moments, and on a cluster
 	NLB_PHASE2_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/competition
 
-test-browser: $(VENV)/.dev  ## open the report in headless Chromium (installed where apt can)
+test-browser: $(VENV)/.dev build/browser/axe.min.js  ## use the site and the report in headless Chromium (installed where apt can)
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
-	$(BIN)/python -m pytest tests/browser/check_report.py
+	$(BIN)/python -m pytest tests/browser/check_report.py tests/browser/check_site.py
+
+build/browser/axe.min.js:
+	mkdir -p build/browser
+	command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends npm; }
+	cd build/browser && npm pack --silent $(AXE) | xargs tar -xzf
+	mv build/browser/package/axe.min.js $@
+
+vendor:  ## take the site's table library anew from its npm package, as pinned
+	mkdir -p build/vendor
+	cd build/vendor && npm pack --silent $(DATATABLES) | xargs tar -xzf
+	cp build/vendor/package/js/dataTables.min.js $(ASSETS)/
+	cp build/vendor/package/License.txt $(ASSETS)/dataTables.LICENSE.txt
 
 bench-batch: $(VENV)/.dev  ## throughput of one and of two pinned workers
 	$(BIN)/python benchmarks/batch.py

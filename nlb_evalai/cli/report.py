@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Optional
+from urllib.parse import urlsplit
 
 import click
 
@@ -60,6 +61,11 @@ def report(
     entries are left out; nothing holds an e-mail address. An award from other scores than those
     that the store has now is refused: then the command exits with 1.
     """
+    if site_address and urlsplit(site_address).scheme not in ("", "http", "https"):
+        raise click.BadParameter(
+            f"found {site_address!r}, expected a relative address, or one with http or https",
+            param_hint="--site",
+        )
     spare_inputs(files_of(out), [store_path, *([award_dir / "award.json"] if award_dir else [])])
     with stored_phase(store_path, award_dir, phase, suite) as found:
         view = make_view(found.store, found.suite, found.codename, found.award, changes)

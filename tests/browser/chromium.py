@@ -57,9 +57,9 @@ class Chromium:
         target = next(one["targetId"] for one in targets if one["type"] == "page")
         attached = self._send("Target.attachToTarget", {"targetId": target, "flatten": True}, None)
         self._session: Optional[str] = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log", "Emulation"):
-            if domain != "Emulation":
-                self.call(f"{domain}.enable")
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.call(f"{domain}.enable")
+        self.call("Performance.enable", timeDomain="threadTicks")
 
     def __enter__(self) -> Chromium:
         return self
@@ -120,10 +120,10 @@ class Chromium:
         )
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
 
-    def open(self, page: Path) -> None:
+    def open(self, page: Path, fragment: str = "") -> None:
         """Go to a file, and wait until it is loaded."""
         self.events = []
-        self.call("Page.navigate", url=page.as_uri())
+        self.call("Page.navigate", url=page.as_uri() + f"#{fragment}" * bool(fragment))
         while not any(one.get("method") == "Page.loadEventFired" for one in self.events):
             self.events.append(self._read())
 
@@ -134,6 +134,12 @@ class Chromium:
         )
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
+
+    def worked(self) -> float:
+        """Milliseconds of processor time that scripts, styles and layout have taken."""
+        found = self.call("Performance.getMetrics")["metrics"]
+        counted = ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration")
+        return sum(1000 * one["value"] for one in found if one["name"] in counted)
 
     def screenshot(self, path: Path, whole: bool = True) -> None:
         """A picture of the page, all of it or what is in the window."""

@@ -16,6 +16,7 @@ from nlb_evalai.cli.bundle import bundle
 from nlb_evalai.cli.inputs import inputs
 from nlb_evalai.cli.report import report
 from nlb_evalai.cli.score import score
+from nlb_evalai.cli.site import site
 from nlb_evalai.cli.worker import worker
 from nlb_evalai.errors import ToolError
 from nlb_evalai.outputs import spare_inputs
@@ -73,6 +74,11 @@ CASES = {
         "{0}/submission.h5 --phase val --annotations {0}/truth/val.h5 --store {0}/truth/val.h5",
     ),
     "report": (report, "--store {0}/results.sqlite --out {0}/results.sqlite"),
+    "site build": (site, "build --store {0}/results.sqlite --out {0}"),
+    "site build, of an award": (
+        site,
+        "build --store {0}/results.sqlite --award {0}/truth --out {0}/truth",
+    ),
     "worker": (
         worker,
         "--annotations {0}/truth --queue q --token-file {0}/token --state {0}/state "

@@ -24,7 +24,7 @@ from nlb_evalai.tables import csv_text
 LEADERBOARD_SCHEMA = "nlb-evalai/leaderboard/1"
 _HERE = Path(__file__).parent
 #: rows of a table that are open at once; the others are a click away
-_MOST_ROWS = 12
+_MOST_ROWS = 5
 
 
 def page(view: View, site_address: str = "", made_at: Optional[datetime] = None) -> str:
@@ -75,7 +75,7 @@ def page(view: View, site_address: str = "", made_at: Optional[datetime] = None)
 
 
 def _first(board: Board) -> Board:
-    return replace(board, rows=board.rows[:_MOST_ROWS])
+    return replace(board, rows=board.rows[: 2 * _MOST_ROWS])
 
 
 def _embedded(image: Optional[Image]) -> Any:

@@ -136,17 +136,18 @@ def front_figure(title: str, points: Sequence[Point], metric: str) -> Image:
             linestyle="--",
             zorder=1,
         )
-        for one in points:
-            on_front = not one.dominated_by
-            place = (one.interpretability, one.accuracy)
+        others = [one for one in points if one.dominated_by]
+        for color, mark, drawn in ((_FRONT, "D", front), (_OTHER, "o", others)):
             axes.scatter(
-                [place[0]],
-                [place[1]],
-                color=_FRONT if on_front else _OTHER,
-                marker="D" if on_front else "o",
+                [one.interpretability for one in drawn],
+                [one.accuracy for one in drawn],
+                color=color,
+                marker=mark,
                 s=34,
                 zorder=2,
             )
+        for one in points:
+            place = (one.interpretability, one.accuracy)
             axes.annotate(_clip(one.team), place, (6, 5), textcoords="offset points", fontsize=9)
         axes.margins(0.2)
         axes.set_xlabel("interpretability (judges, z-score)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evaluation_script.suites import Dataset, MetricType, Phase, Suite
@@ -16,15 +17,17 @@ from nlb_evalai.competition.site.model import (
     Site,
     cell_of,
     link_of,
-    public_receipt,
     text_of,
 )
 from nlb_evalai.competition.site.public import Names, fronts, provenance, public_entries, short
 from nlb_evalai.competition.store import Store, StoredSubmission
-from nlb_evalai.paired import TELL_APART_Z, paired_likelihoods
+from nlb_evalai.paired import paired_likelihoods
+from nlb_evalai.submission.receipts import public_receipt
 
 #: of a difference of scores, and of its error
 _DECIMALS = 4
+#: two-sided, of the test of two neighbors where no award has a say
+_LEVEL = 0.05
 Facts = Mapping[str, Any]
 
 
@@ -60,6 +63,23 @@ def site_of_store(store: Store, suite: Suite, codename: str, award: Optional[Fac
         tuple(gathering.comparisons()),
         fronts(award["pareto"], names, phase) if award else {},
         provenance=_in_words(provenance(list(stored.values())), rules),
+    )
+
+
+def site_of_entries(suite: Suite, phase: Phase, entries: Sequence[Entry]) -> Site:
+    """A site of entries that come without trials and without an award, as those of cards do."""
+    origins = Counter(entry.origin for entry in entries if entry.origin)
+    return Site(
+        suite,
+        phase,
+        f"{suite.title}: {phase.title}",
+        suite.ranked_by.key,
+        suite.ranked_bin_width_ms,
+        tuple(entry for entry in entries if entry.scores),
+        provenance={
+            "Entries": str(len(entries)),
+            "Scores": "; ".join(f"{origin} ({n})" for origin, n in sorted(origins.items())),
+        },
     )
 
 
@@ -244,7 +264,7 @@ class _Gathering:
             if trials[0] is None or trials[1] is None:
                 continue
             lead = paired_likelihoods(trials[0][0], trials[1][0], trials[0][1])
-            if lead.standard_error is not None and lead.z is not None:
+            if lead.standard_error is not None and lead.p_value is not None:
                 yield Comparison(
                     dataset.name,
                     width,
@@ -252,7 +272,7 @@ class _Gathering:
                     str(keys[1]),
                     round(lead.difference, _DECIMALS),
                     round(lead.standard_error, _DECIMALS),
-                    abs(lead.z) > TELL_APART_Z,
+                    lead.p_value < _LEVEL,
                 )
 
 

@@ -3,8 +3,8 @@
 A source (a store and its award, a folder of cards) fills an :class:`Entry` for each row that is
 public; the pages, figures and downloads are made of these alone. All text is fit to be shown: it
 went through :func:`text_of`, so it holds no e-mail address and nothing invisible. All numbers are
-those of the boards: :func:`cell_of` and :func:`public_receipt` round and floor them as the phase
-says.
+those of the boards: :func:`cell_of` rounds and floors them as the phase says, and a receipt is a
+public one (docs/receipt.md).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from evaluation_script.scorecard import Score
 from evaluation_script.suites import Phase, Suite
 from evaluation_script.text import printable
 from nlb_evalai.competition.award.export import web_address, without_email
-from nlb_evalai.submission.receipts import public_receipt as public_receipt
 
 #: dataset, bin width in ms, metric
 ScoreKey = Tuple[str, int, str]
@@ -73,7 +72,7 @@ class Entry:
     origin : str
         Where its scores come from, in words: ``scored by …``, ``board of EvalAI, imported on …``.
     receipt : mapping, optional
-        Of :func:`public_receipt`.
+        In its public form.
     is_anonymous : bool
         It has no page of its own, no method, notes, links or receipt.
     """

@@ -37,7 +37,9 @@ COMMANDS: Dict[str, click.Command] = dict(walk(cli))
 GROUPS = {"": cli, **{k: v for k, v in COMMANDS.items() if isinstance(v, LazyGroup)}}
 
 
-@pytest.mark.parametrize("group", [[], ["annotations"], ["bundle"], ["inputs"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "group", [[], ["annotations"], ["bundle"], ["inputs"], ["site"]], ids=" ".join
+)
 def test_a_list_of_commands_imports_none_of_them(group: List[str]) -> None:
     code = (
         "import sys\nfrom nlb_evalai.cli import cli\n"

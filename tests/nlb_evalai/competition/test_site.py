@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import re
-import unicodedata
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
@@ -26,19 +25,18 @@ from nlb_evalai.competition.site.history import citation_of, history_of, read_hi
 from nlb_evalai.competition.site.model import (
     Comparison,
     Entry,
-    Point,
     Site,
     cell_of,
-    link_of,
-    text_of,
 )
 from nlb_evalai.competition.site.render import HERE, page_of, render
 from nlb_evalai.errors import ProblemsError, ToolError
 from tests.nlb_evalai.competition import crowd
 from tests.nlb_evalai.competition.conftest import of_csv
-from tests.nlb_evalai.competition.hostile import HOSTILE
 from tests.nlb_evalai.competition.test_award import run
 from tests.nlb_evalai.competition.test_award import scenario as scenario  # a fixture
+from tests.nlb_evalai.competition.test_cards import full as full  # a fixture
+from tests.nlb_evalai.competition.test_cards import other, put
+from tests.nlb_evalai.competition.test_cards import receipt as receipt  # a fixture
 
 PHASE = DEFAULT_SUITE.phase("test")
 MAIN = DEFAULT_SUITE.ranked_by.key
@@ -236,104 +234,6 @@ def test_an_award_s_private_withdrawn_and_late_entries_are_as_in_the_report(
     assert "Anonymous 1" in judged
 
 
-# ---- text of strangers ------------------------------------------------------------------------
-
-
-def hostile_site() -> Site:
-    """Every hostile text as a team, a method, a note and a link; all on two boards."""
-    entries = []
-    for i, text in enumerate(HOSTILE):
-        value = 0.5 - i / 200
-        entries.append(
-            Entry(
-                f"entry {i}",
-                text_of(text, 120),
-                text_of(text, 120),
-                (text_of(text),),
-                {"code": link_of(text)} if link_of(text) else {},
-                description=text_of(text),
-                notes=(text_of(text),),
-                submitted_at=f"2022-01-{1 + i % 28:02d}T00:00:00",
-                scores={
-                    (MAZE.name, 5, metric.key): cell_of(value, 0.01, PHASE)
-                    for metric in MAZE.metrics
-                },
-                remark=text_of(text) if i % 5 == 4 else "",
-                origin=text_of(text),
-            )
-        )
-    points = tuple(Point(one.team, 0.3 + i / 999, (i % 7) / 3) for i, one in enumerate(entries))
-    return Site(
-        DEFAULT_SUITE, PHASE, "Hostile", MAIN, 5, tuple(entries), fronts={MAZE.name: points}
-    )
-
-
-@pytest.fixture(scope="module")
-def hostile() -> Dict[str, str]:
-    return render(hostile_site())
-
-
-def test_text_of_strangers_stays_text_on_every_page(hostile: Dict[str, str]) -> None:
-    assert len(HOSTILE) >= 40
-    harmless = {name: text for name, text in hostile.items() if not name.startswith("assets/")}
-    for name, text in harmless.items():
-        odd = {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs", "Cn")}
-        assert odd <= {"\n", "\r", "\xad", "\u200c", "\u200d"}, f"{name}: {odd}"
-        assert "someone@example.org" not in text, name
-        assert len(text) < 400_000, name
-    for name, page in pages(hostile):
-        tags = [tag for tag, _ in page.tags]
-        assert not {"iframe", "base", "object", "style"} & set(tags), name
-        for tag, attributes in page.tags:
-            assert not any(key.startswith("on") for key in attributes), f"{name}: {tag}"
-            if tag == "script":
-                assert (attributes["src"] or "").lstrip("./").startswith("assets/"), name
-            assert not (attributes.get("href") or "").startswith("javascript"), name
-    assert "&lt;script&gt;" in hostile["index.html"]
-    assert "{{ 7 * 7 }}" in hostile["index.html"]
-
-
-def test_every_figure_with_hostile_names_parses(hostile: Dict[str, str]) -> None:
-    figures = [text for name, text in hostile.items() if name.endswith(".svg")]
-    assert len(figures) >= 4
-    for text in figures:
-        ElementTree.fromstring(text)
-    front = "".join(
-        node.text or ""
-        for node in ElementTree.fromstring(hostile[f"figures/front-{MAZE.name}.svg"]).iter()
-    )
-    for name in ("チーム日本語", "فريق عربي", "$x^2$", "\\x1b[31mred", "{{ 7 * 7 }}"):
-        assert name in front
-
-
-def test_no_cell_of_a_download_is_a_formula(hostile: Dict[str, str]) -> None:
-    table = list(csv.reader(io.StringIO(hostile["data/entries.csv"])))
-    assert len(table) == 1 + len(HOSTILE) * len(MAZE.metrics)
-    for row in table:
-        for one in row:
-            assert one[:1] not in ("=", "@", "\t", "\r", "+")
-            assert not one.startswith("-") or re.fullmatch(r"-?[\d.]+", one)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("https://lab.edu/model", "https://lab.edu/model"),
-        ("arXiv:2109.04463", "https://arxiv.org/abs/2109.04463"),
-        *(
-            (text, "")
-            for text in (
-                "javascript:alert(1)", "data:text/html,x", "//evil.example", "https://", "http://[",
-                "https://a.org/\u202e", "https://a.org/\x1b", "https://me@lab.edu/", "ftp://a.org",
-                "https://a.org/" + "x" * 3000, None,
-            )
-        ),
-    ],
-)  # fmt: skip
-def test_only_addresses_of_the_web_become_links(text: Any, expected: str) -> None:
-    assert link_of(text) == expected
-
-
 # ---- ranks and neighbors without an award -----------------------------------------------------
 
 
@@ -383,7 +283,7 @@ def test_pages_of_entries_that_are_no_more_go_and_other_folders_are_left_alone(
     (other / "data").mkdir(parents=True)
     with pytest.raises(ToolError, match="found data, but not of a site"):
         build("--store", store, "--out", other)
-    with pytest.raises(ToolError, match=r"results.sqlite: lies in .*, which is published"):
+    with pytest.raises(ToolError, match=r"would publish and replace .*results.sqlite"):
         build("--store", store, "--out", tmp_path)
     assert store.exists()
 
@@ -446,3 +346,31 @@ def test_every_fault_of_published_scores_is_told_at_once(tmp_path: Path) -> None
     with pytest.raises(ProblemsError) as caught:
         read_history(path, DEFAULT_SUITE)
     assert len(caught.value.problems) == 2
+
+
+# ---- cards ------------------------------------------------------------------------------------
+
+
+def test_cards_become_a_site_once_none_is_faulty(tmp_path: Path, receipt: Dict[str, Any]) -> None:
+    cards, out = tmp_path / "cards", tmp_path / "public"
+    put(cards, "Ants/one", receipt, kind="ensemble", links={"paper": "https://a.org/paper"})
+    put(cards, "Bees/two", other(receipt, "b"), authors=["Bo"], submitted="2026-11-01")
+    build("--cards", cards, "--history", "--out", out)
+    found = contents(out)
+    jsonschema.validate(json.loads(found["data/site.json"]), json.loads(found["data/site-1.json"]))
+    site = json.loads(found["data/site.json"])
+    assert {(one["team"], one["kind"]) for one in site["entries"]} == {
+        ("Ants", "ensemble"),
+        ("Bees", "unknown"),
+    }
+    pages = {one["team"]: found[one["page"]] for one in site["entries"]}
+    assert 'href="https://a.org/paper"' in pages["Ants"]
+    assert "<dd>Bo</dd>" in pages["Bees"]
+    assert "by their error bars" in pages["Bees"]
+    assert "Trials are not at hand here" in found["index.html"]
+    put(cards, "Crabs/three", {**receipt, "suite": "fingers"})
+    with pytest.raises(ProblemsError, match="no site is made of faulty cards"):
+        build("--cards", cards, "--out", out)
+    result = CliRunner().invoke(build_command, ["--out", str(out)])
+    assert result.exit_code == 2
+    assert "expected either --store or --cards" in result.output

@@ -41,9 +41,22 @@
     const all = tables.map((table) => table.rows().count());
     count.textContent = "Shown: " + shown.map((n, i) => n + " of " + all[i]).join(", ");
   };
+  // what is shown stands in the address, so that it can be linked: #q=lab&kind=single&order0=2.desc
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const keep = () => {
+    const state = new URLSearchParams();
+    for (const control of place.querySelectorAll("[name]")) {
+      if (control.value) state.set(control.name, control.value);
+    }
+    tables.forEach((table, i) => {
+      if (table.order().length) state.set("order" + i, table.order()[0].join("."));
+    });
+    const found = state.toString();
+    if (found || location.hash.includes("=")) history.replaceState(null, "", "#" + found);
+  };
   const draw = () => { tables.forEach((table) => table.draw()); say(); };
 
-  const search = element("input", { type: "search", autocomplete: "off" });
+  const search = element("input", { type: "search", name: "q", autocomplete: "off" });
   search.addEventListener("input", () => {
     tables.forEach((table) => table.search(search.value));
     draw();
@@ -55,7 +68,7 @@
   ];
   for (const [name, title, options] of filters) {
     if (!rows.some((row) => name in row.dataset)) continue;
-    const select = element("select", {}, element("option", { value: "" }, "all"));
+    const select = element("select", { name }, element("option", { value: "" }, "all"));
     for (const [value, text] of options) {
       // of both bin widths an entry is counted once
       const keys = rows.filter((row) => row.dataset[name] === value);
@@ -73,5 +86,17 @@
   }
   place.append(count);
   place.classList.add("controls");
+  for (const control of place.querySelectorAll("[name]")) {
+    if (!asked.get(control.name)) continue;
+    control.value = asked.get(control.name);
+    control.dispatchEvent(new Event(control === search ? "input" : "change"));
+  }
+  tables.forEach((table, i) => {
+    const [column, direction] = (asked.get("order" + i) || "").split(".");
+    if (table.column(column).length && ["asc", "desc"].includes(direction)) {
+      table.order([Number(column), direction]).draw();
+    }
+    table.on("draw", keep);
+  });
   say();
 })();
