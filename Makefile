@@ -10,7 +10,7 @@ AXE ?= axe-core@4.14.1
 DATATABLES ?= datatables.net@3.1.5
 ASSETS := nlb_evalai/competition/site/assets
 
-.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser vendor bench-batch lint types bundle challenge refusals bench bench-ground-truth leak real-lead fuzz clean
+.PHONY: help venv venv-dev dry-run test test-remote test-phase2 test-browser vendor bench-batch lint types bundle challenge refusals bench bench-ground-truth leak calibration real-lead fuzz clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
@@ -64,6 +64,9 @@ real-lead: $(VENV)/.dev  ## how often equal and unequal teams are told apart, by
 
 leak: $(VENV)/.dev  ## what submissions can find out about hidden truth, attack by attack
 	$(BIN)/python benchmarks/leak.py
+
+calibration: $(VENV)/.dev  ## error bars beside the true spread of scores, metric by metric (~5 min)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/calibration.py
 
 fuzz: $(VENV)/.dev  ## two thousand mutated submissions, each score held against the reference
 	$(BIN)/python -m tests.fuzz --count 2000

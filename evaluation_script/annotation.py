@@ -164,9 +164,13 @@ class Annotation:
         """
         try:
             arrays = _Arrays(self._file[group], self.layouts[group])
-            return _ready(arrays, self.layouts[group].dataset.metrics)
+            ready, unfit = _ready(arrays, self.layouts[group].dataset.metrics)
         except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
             raise host_error(f"{self._path}, {group}: {error!r}") from None
+        layout = self.layouts[group]
+        for metric in ready.values():
+            metric.block_starts = layout.dataset.block_starts(layout.size(Axis.EVAL_TRIALS) or 0)
+        return ready, unfit
 
     def _expect(self, name: str, expected: str) -> None:
         found = root_text(self._file, name)

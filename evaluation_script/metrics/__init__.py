@@ -1,8 +1,8 @@
 """Each metric is one class in a file of its own, with its plain function on arrays beside it.
 
 A class (see ``base.Metric``) takes blocks of trials in order, ``update(...)``, then ``compute()``
-gives the score and ``standard_error()`` its delete-one-trial jackknife error. The functions keep
-the reference's names and take whole arrays.
+gives the score and ``standard_error()`` its jackknife error over the eval trials. The functions
+keep the reference's names and take whole arrays.
 """
 
 from .base import Metric

@@ -41,6 +41,11 @@ class Metric(ABC):
         Why there is no score where a submission does not bring the parts. Empty: it must.
     not_negative : tuple of RateArray
         The arrays that it scores by likelihood: a negative rate in them is refused.
+    takes_blocks : bool
+        Whether its error bar can leave out blocks of trials, as a continuous session needs it.
+    block_starts : ndarray of int (blocks,), optional
+        The first trial of each block that the error bar leaves out as one (see
+        ``jackknife.block_starts``); None: each trial stands for itself.
     """
 
     key: ClassVar[str]
@@ -53,6 +58,8 @@ class Metric(ABC):
     parts: ClassVar[Tuple[Part, ...]]
     absent: ClassVar[str] = ""
     not_negative: ClassVar[Tuple[RateArray, ...]] = ()
+    takes_blocks: ClassVar[bool] = False
+    block_starts: Optional[np.ndarray] = None
 
     @abstractmethod
     def __init__(self, truth: Mapping[str, Any]) -> None:
@@ -87,7 +94,7 @@ class Metric(ABC):
 
     @abstractmethod
     def standard_error(self) -> Optional[float]:
-        """Its delete-one-trial jackknife standard error; None where it has none."""
+        """Its jackknife standard error over the eval trials; None where it has none."""
 
     def per_trial(self) -> Dict[str, np.ndarray]:
         """Arrays (eval trials,) from which two submissions can be compared trial by trial."""

@@ -7,7 +7,7 @@ from typing import Dict, List, Optional
 import numpy as np
 
 from .base import Metric
-from .jackknife import jackknife_error
+from .jackknife import by_block, jackknife_error
 
 #: stands for a rate of exactly zero
 ZERO_RATE = 1e-9
@@ -23,6 +23,7 @@ class BitsPerSpike(Metric):
 
     best = float("inf")
     unit = "bits per spike"
+    takes_blocks = True
 
     def __init__(self) -> None:
         self._log_likelihood: List[np.ndarray] = []
@@ -81,10 +82,10 @@ class BitsPerSpike(Metric):
         return float(_bits(likelihood, spikes, bins)[0])
 
     def standard_error(self) -> Optional[float]:
-        """Delete-one-trial jackknife error; the mean-rate model is refitted each time."""
-        likelihood = np.concatenate(self._log_likelihood)
-        spikes = np.concatenate(self._spikes)
-        bins = np.concatenate(self._bins)
+        """Jackknife error over trials or blocks; the mean-rate model is refitted each time."""
+        likelihood = by_block(np.concatenate(self._log_likelihood), self.block_starts)
+        spikes = by_block(np.concatenate(self._spikes), self.block_starts)
+        bins = by_block(np.concatenate(self._bins), self.block_starts)
         return jackknife_error(
             _bits(
                 likelihood.sum() - likelihood,

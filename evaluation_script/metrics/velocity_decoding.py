@@ -18,7 +18,7 @@ import numpy as np
 
 from ..arrays import EVAL, TRAIN, Axis, Kind, Part, TruthArray
 from .base import Metric, Used
-from .jackknife import jackknife_error, r2_from_sums
+from .jackknife import by_block, jackknife_error, r2_from_sums
 
 PENALTIES = np.logspace(-4, 0, 9)
 N_FOLDS = 5
@@ -173,6 +173,7 @@ class VelocityDecoding(Metric):
     )
     truth = (TRAIN_BEHAVIOR, EVAL_BEHAVIOR, TRAIN_MASK, EVAL_MASK)
     parts = (TRAIN, EVAL)
+    takes_blocks = True
 
     def __init__(self, truth: Mapping[str, Any]) -> None:
         self._train_behavior: np.ndarray = truth[TRAIN_BEHAVIOR.name]
@@ -279,17 +280,18 @@ class VelocityDecoding(Metric):
         return float(np.mean([r2_from_sums(r.sum(axis=0), t) for r, t in self._sums()]))
 
     def standard_error(self) -> Optional[float]:
-        """Delete-one-eval-trial jackknife error, decoders fixed."""
-        left_out = np.zeros(len(self._eval_behavior))
-        for index, (residual, _) in enumerate(self._sums()):
-            count, sums, squares = self._trial_moments(index)
+        """Jackknife error over eval trials or blocks of them, decoders fixed."""
+        left_out = []
+        for index, (by_trial, _) in enumerate(self._sums()):
+            moments = (by_trial, *self._trial_moments(index))
+            residual, count, sums, squares = (by_block(m, self.block_starts) for m in moments)
             rest = count.sum() - count
             if (rest == 0).any():
                 return None
             total = squares.sum(axis=0) - squares
             total -= np.square(sums.sum(axis=0) - sums) / rest[:, None]
-            left_out += r2_from_sums(residual.sum(axis=0) - residual, total).mean(axis=1)
-        return jackknife_error(left_out / len(self._searches))
+            left_out.append(r2_from_sums(residual.sum(axis=0) - residual, total).mean(axis=1))
+        return jackknife_error(np.mean(left_out, axis=0))
 
     def _used(self, index: int) -> np.ndarray:
         return self._eval_kept & self._eval_mask[:, index, None]

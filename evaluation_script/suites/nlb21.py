@@ -27,7 +27,7 @@ from .session import (
 from .suite import Dataset, Phase, Published, PublishedTruth, Simulation, Suite
 
 #: Counts up whenever a published number could change; kept in every receipt.
-RULES_VERSION = "1.1"
+RULES_VERSION = "1.2"
 
 _PAPER = "Pei, Ye et al. 2021, arXiv:2109.04463"
 _PREMOTOR = "Dorsal premotor and primary motor cortex"
@@ -147,6 +147,7 @@ SUITE = Suite(
                 gaps_in_behavior=True,
             ),
             kernel_sd_ms=30,
+            continuous=True,
         ),
         Dataset(
             name="area2_bump",

@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple, Type
 
+import numpy as np
+
 from ..metrics.base import Metric
+from ..metrics.jackknife import block_starts
 from ..text import listed
 from .session import Behavior, SeriesBehavior, SessionRules
 
@@ -82,6 +85,9 @@ class Dataset:
         How a recording becomes arrays; None where no ground truth can be built from recordings.
     kernel_sd_ms : int
         Width of the baseline's smoothing kernel.
+    continuous : bool
+        Whether its trials are windows of continuous behavior, one after another, so that
+        neighbors are alike: error bars leave out blocks of them.
     """
 
     name: str
@@ -101,6 +107,7 @@ class Dataset:
     session: Optional[SessionRules] = None
     simulation: Simulation = Simulation()
     kernel_sd_ms: int = 50
+    continuous: bool = False
 
     def label(self, metric: MetricType) -> str:
         """The metric's column on its leaderboard, as ``[500] co-bps``."""
@@ -110,6 +117,10 @@ class Dataset:
     def series(self) -> Optional[str]:
         """The time series that a recording must hold, if any."""
         return self.behavior.series if isinstance(self.behavior, SeriesBehavior) else None
+
+    def block_starts(self, n_trials: int) -> Optional[np.ndarray]:
+        """The first of each block of eval trials that error bars leave out; None: single trials."""
+        return block_starts(n_trials) if self.continuous else None
 
     def bins(self, bin_width_ms: int) -> int:
         """Bins of a trial's scored window."""
@@ -317,6 +328,9 @@ def _faults(suite: Suite) -> Iterator[str]:
     for dataset in suite.datasets:
         if not dataset.metrics:
             yield f"{dataset.name}: it has no metric"
+        for metric in dataset.metrics:
+            if dataset.continuous and not metric.takes_blocks:
+                yield f"{dataset.name}: {metric.key} has no error bar for continuous trials"
         for width in suite.bin_widths(dataset):
             for length, what in ((dataset.window_ms, "window"), (dataset.forward_ms, "forward")):
                 if length is not None and length % width:

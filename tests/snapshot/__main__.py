@@ -10,6 +10,7 @@ from pathlib import Path
 from . import bundles, compare, scorer, sessions, tools
 
 TABLES = {**scorer.SNAPSHOTS, **tools.SNAPSHOTS, **bundles.SNAPSHOTS, **sessions.SNAPSHOTS}
+TABLES["old_store"] = tools.old_store
 
 
 def main() -> None:

@@ -155,6 +155,12 @@ def contents(path: Path) -> Dict[str, Any]:
     return found
 
 
+def old_store(folder: Path) -> Dict[str, Any]:
+    """What an earlier version stored, with that version's error bars, and what is made of it."""
+    store = shutil.copyfile(OLD / "results.sqlite", folder / "results.sqlite")
+    return {**contents(store), **made_of(store, folder)}
+
+
 def _summary(values: np.ndarray) -> Dict[str, Any]:
     weights = np.arange(1, len(values) + 1)
     return {

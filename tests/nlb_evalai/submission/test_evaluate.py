@@ -116,7 +116,7 @@ def test_of_other_rules_scores_are_compared_and_error_bars_are_not(tmp_path: Pat
     result = verify(path)
     assert result.exit_code == 0, result.output
     assert (
-        "of rules 0.9, here they are 1.1: scores are compared; error bars are not" in result.output
+        "of rules 0.9, here they are 1.2: scores are compared; error bars are not" in result.output
     )
     assert "computed with other versions: numpy 1.0, here" in result.output
 
@@ -124,7 +124,7 @@ def test_of_other_rules_scores_are_compared_and_error_bars_are_not(tmp_path: Pat
 def test_a_receipt_is_shown_in_brief_and_what_is_none_is_told(tmp_path: Path) -> None:
     evaluated(tmp_path)
     shown = run("receipt", "show", tmp_path / "receipt.json").output
-    assert "suite nlb21, rules 1.1, phase test" in shown
+    assert "suite nlb21, rules 1.2, phase test" in shown
     assert file_sha256(SUBMISSION) in shown
     (tmp_path / "receipt.json").write_text("{}")
     result = run("receipt", "show", tmp_path / "receipt.json")
