@@ -32,7 +32,7 @@ dry-run: $(VENV)/.run  ## build the bundle, load it as EvalAI does, score the em
 	$(BIN)/nlb-evalai dry-run
 
 test: $(VENV)/.dev  ## all tests
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-remote: $(VENV)/.dev  ## the remote worker at length: 200 submissions, a Docker build's steps
 	NLB_REMOTE_FULL=1 $(BIN)/python -m pytest tests/nlb_evalai/remote tests/docker -rP

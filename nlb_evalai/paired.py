@@ -12,7 +12,7 @@ from typing import Optional, Sequence
 import numpy as np
 from scipy import stats
 
-from evaluation_script.metrics.jackknife import jackknife_error
+from evaluation_script.metrics.jackknife import by_block, jackknife_error
 
 #: so many standard errors are two-sided 95 %, of one comparison alone
 TELL_APART_Z = 1.96
@@ -29,7 +29,7 @@ class Difference:
     standard_error : float or None
         None where a score is undefined without some trial, or there are fewer than two trials.
     n_trials : int
-        How many trials were left out in turn.
+        How many trials, or blocks of them, were left out in turn.
     """
 
     difference: float
@@ -95,7 +95,12 @@ def paired_difference(
     return of_left_out(first - second, first_left_out - second_left_out)
 
 
-def paired_likelihoods(first: np.ndarray, second: np.ndarray, spikes: np.ndarray) -> Difference:
+def paired_likelihoods(
+    first: np.ndarray,
+    second: np.ndarray,
+    spikes: np.ndarray,
+    starts: Optional[np.ndarray] = None,
+) -> Difference:
     """The difference of two scores in bits per spike, of the likelihoods of their trials.
 
     Both are scored over the same mean-rate model, so it drops out: the difference is that of their
@@ -107,6 +112,9 @@ def paired_likelihoods(first: np.ndarray, second: np.ndarray, spikes: np.ndarray
         Log-likelihood of each trial in nats.
     spikes : ndarray (trials,)
         Scored spikes of each trial.
+    starts : ndarray of int (blocks,), optional
+        The first trial of each block that is left out as one, where trials follow each other in
+        time (``Dataset.block_starts``); else each trial is.
 
     Raises
     ------
@@ -114,7 +122,7 @@ def paired_likelihoods(first: np.ndarray, second: np.ndarray, spikes: np.ndarray
         If the shapes differ.
     """
     _same_shapes(first, second, spikes)
-    gain = first - second
+    gain, spikes = by_block(first - second, starts), by_block(spikes, starts)
     left = spikes.sum() - spikes
     with np.errstate(divide="ignore", invalid="ignore"):
         without = (gain.sum() - gain) / left / np.log(2)

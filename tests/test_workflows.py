@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, List, Set
 import pytest
 import yaml
 
+from nlb_evalai.challenge.names import names
 from tests.nlb_evalai.test_imports import FILES, imports_of
 from tests.paths import ROOT
 
@@ -239,7 +240,8 @@ def test_what_the_push_imports_is_locked_by_hash() -> None:
     entries = re.split(r"\n(?=[a-z])", text)
     assert all("==" in entry and "--hash=sha256:" in entry for entry in entries)
     locked = {entry.partition("==")[0] for entry in entries}
-    used = third_parties({"nlb_evalai.cli.bundle", "nlb_evalai.cli.dry_run"})
+    platforms = {f"nlb_evalai.challenge.{name}.platform" for name in names()}
+    used = third_parties({"nlb_evalai.cli.bundle", "nlb_evalai.cli.dry_run", *platforms})
     assert {"h5py", "jinja2", "requests"} <= used
     assert {DISTRIBUTIONS.get(name, name) for name in used} - locked == set()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import h5py
 import numpy as np
@@ -14,7 +14,7 @@ from evaluation_script.storage import resolve
 from evaluation_script.suites import DEFAULT, DEFAULT_SUITE, Suite, SuiteError, find
 from evaluation_script.text import printable
 from nlb_evalai.challenge.evalai.replica.child import constant_rates
-from nlb_evalai.challenge.evalai.replica.worker import Replica
+from nlb_evalai.challenge.replica import Replica
 from nlb_evalai.errors import ToolError
 from nlb_evalai.hdf5 import TrialWriter
 from nlb_evalai.sample.files import MODELS, is_sample, write_sample
@@ -26,11 +26,12 @@ _BLOCK_TRIALS = 128
 
 @dataclass(frozen=True)
 class TeamSubmission:
-    """A submission to a phase, and whose it is."""
+    """A submission to a phase, and whose it is; ``partial``: it lacks datasets on purpose."""
 
     team: str
     phase: str
     path: Path
+    partial: bool = False
 
 
 def plan(
@@ -45,37 +46,34 @@ def plan(
 
     Raises
     ------
-    ConfigError
-        If the challenge has no such phase.
     ToolError
-        If nothing can be made from a phase's truth.
+        If the challenge has no such phase, or nothing can be made from a phase's truth.
     StorageError
         If truth behind a pointer cannot be fetched.
     """
-    challenge = replica.challenge
-    codenames = [phase] if phase else [one.codename for one in challenge.phases]
-    for codename in codenames:
-        challenge.phase(codename)
+    phases = [replica.offered(phase)] if phase else list(replica.phases)
     if submission is not None:
-        return [
-            TeamSubmission(printable(submission.stem), codename, submission)
-            for codename in codenames
-        ]
+        team = printable(submission.stem)
+        return [TeamSubmission(team, offered.codename, submission) for offered in phases]
     entries = []
-    for codename in codenames:
-        truth = resolve(replica.annotations[codename], codename)
+    samples: Dict[str, Dict[str, Path]] = {}
+    for offered in phases:
+        truth = resolve(offered.truth, offered.phase)
         suite = _known_suite(truth)
         if suite is not None and is_sample(truth):
-            written = write_sample(scratch, suite, phases=[codename])
+            if offered.phase not in samples:
+                samples.update(write_sample(scratch, suite, phases=[offered.phase]).submissions)
             # Worst first, so that a board in the right order was put in order.
             entries += [
-                TeamSubmission(model, codename, written.submissions[codename][model])
+                TeamSubmission(
+                    model, offered.codename, samples[offered.phase][model], model == MODELS[-1]
+                )
                 for model in reversed(MODELS)
             ]
         else:
-            path = scratch / f"{codename}-null-model.h5"
-            write_null_model(truth, codename, path, None if suite else replica)
-            entries.append(TeamSubmission("null model", codename, path))
+            path = scratch / f"{len(entries)}-null-model.h5"
+            write_null_model(truth, offered.phase, path, None if suite else replica)
+            entries.append(TeamSubmission("null model", offered.codename, path))
     return entries
 
 

@@ -1,12 +1,13 @@
 """The head of a challenge: what its platform is told that the suite does not say.
 
 A head is a short YAML file that people write, with a logo and pieces of pages (HTML) beside it. Its
-keys are EvalAI's own; what is wrong in a value is found by the rules for a bundle.
+keys are EvalAI's own, and a key with the name of another platform holds what is said to that one
+alone. What is wrong in a value is found by the rules for a bundle.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
@@ -14,6 +15,7 @@ import yaml
 
 from evaluation_script.suites import Suite
 from evaluation_script.text import did_you_mean, printable
+from nlb_evalai.challenge.names import names
 from nlb_evalai.errors import ProblemsError, ToolError
 
 #: heads of this package's suites, by name; ``default`` says what a head leaves out
@@ -60,6 +62,10 @@ class Head:
     logo : Path
     is_default : bool
         Nobody wrote it.
+    own : dict
+        Platform -> keys and values that are said to it alone.
+    folder : Path, optional
+        Where the files lie that it names; None where nobody wrote it.
     """
 
     source: str
@@ -68,6 +74,8 @@ class Head:
     sections: Dict[str, str]
     logo: Path
     is_default: bool = False
+    own: Dict[str, Dict[str, Any]] = field(default_factory=dict)
+    folder: Optional[Path] = None
 
 
 def head_of(suite: Suite) -> Head:
@@ -90,7 +98,11 @@ def read_head(path: Optional[Path], suite: Suite) -> Head:
     given = {} if path is None else _mapping(path)
     folder = HEADS / "default" if path is None or "logo" not in given else path.parent
     logo = folder / str(given.get("logo", default["logo"]))
-    sections, problems = _sections(given.get("sections", {}), path)
+    sections, problems = sections_of(given.get("sections", {}), path and path.parent)
+    others = names()
+    for name in others:
+        if not isinstance(given.get(name, {}), dict):
+            problems.append(f"{name}: found {printable(given[name])}, expected keys and values")
     problems += _problems(given, suite, default)
     if not logo.is_file():
         problems.append(f"logo: {logo.name}: not found beside it")
@@ -99,7 +111,7 @@ def read_head(path: Optional[Path], suite: Suite) -> Head:
     top = {**_from(suite), **default, **given}
     return Head(
         source=_shown(path),
-        top={key: value for key, value in top.items() if key not in _OWN},
+        top={key: value for key, value in top.items() if key not in (*_OWN, *others)},
         phases={
             phase.codename: {
                 "public": not phase.truth_is_public,
@@ -114,6 +126,8 @@ def read_head(path: Optional[Path], suite: Suite) -> Head:
         sections=sections,
         logo=logo,
         is_default=path is None,
+        own={name: {**default.get(name, {}), **given.get(name, {})} for name in others},
+        folder=None if path is None else path.parent,
     )
 
 
@@ -187,8 +201,11 @@ def _of_phases(given: Mapping[str, Any]) -> Iterator[Tuple[str, Optional[str], A
         yield "phases", None, phases
 
 
-def _sections(named: Any, path: Optional[Path]) -> Tuple[Dict[str, str], List[str]]:
-    """The text of each section, empty where there is none; and what is wrong."""
+def sections_of(named: Any, folder: Optional[Path]) -> Tuple[Dict[str, str], List[str]]:
+    """The text of each section, empty where there is none; and what is wrong.
+
+    ``named`` says which file of the folder holds a section; none for one that is left out.
+    """
     found, problems = dict.fromkeys(SECTIONS, ""), []
     if not isinstance(named, dict):
         return found, [f"sections: found {printable(named)}, expected names and files"]
@@ -200,9 +217,11 @@ def _sections(named: Any, path: Optional[Path]) -> Tuple[Dict[str, str], List[st
                 f"{', '.join(SECTIONS)}{hint}"
             )
             continue
+        if file is None:
+            continue
         try:
-            assert path is not None
-            found[name] = (path.parent / str(file)).read_text(encoding="utf-8").rstrip("\n")
+            assert folder is not None
+            found[name] = (folder / str(file)).read_text(encoding="utf-8").rstrip("\n")
         except OSError as error:
             problems.append(f"sections.{name}: {file}: {error.strerror}")
         except ValueError:

@@ -39,7 +39,7 @@ _WINDOWS = (
         ),
         "bundle": (
             f"{_HERE}.bundle:bundle",
-            "Build the zip that creates the challenge on EvalAI.",
+            "Build the zip that creates the challenge on its platform.",
         ),
         "check": (
             f"{_HERE}.check:check",
@@ -55,7 +55,7 @@ _WINDOWS = (
         ),
         "dry-run": (
             f"{_HERE}.dry_run:dry_run",
-            "Run the challenge here, the way EvalAI's worker would.",
+            "Run the challenge here, the way its platform would.",
         ),
         "evaluate": (
             f"{_HERE}.evaluate:evaluate",

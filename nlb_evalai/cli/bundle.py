@@ -1,4 +1,4 @@
-"""``nlb-evalai bundle``: the challenge zip, from its build to EvalAI."""
+"""``nlb-evalai bundle``: the challenge zip, from its build to its platform."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HERE = "nlb_evalai.cli"
         ),
         "check": (
             f"{_HERE}.bundle_check:check",
-            "Tell everything that EvalAI would refuse in ZIP, or take and then trip over.",
+            "Tell everything that its platform would refuse in ZIP, or take and then trip over.",
         ),
         "push": (
             f"{_HERE}.bundle_push:push",
@@ -27,4 +27,4 @@ _HERE = "nlb_evalai.cli"
     },
 )
 def bundle() -> None:
-    """Build the zip that creates the challenge on EvalAI."""
+    """Build the zip that creates the challenge on its platform."""

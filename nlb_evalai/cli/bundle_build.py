@@ -10,12 +10,16 @@ from rich.console import Console
 
 from evaluation_script.suites import Suite
 from evaluation_script.text import plural, printable
-from nlb_evalai.challenge.evalai.bundle import BuiltBundle, build_bundle
+from nlb_evalai.challenge.build import BuiltBundle
+from nlb_evalai.challenge.names import DEFAULT
+from nlb_evalai.challenge.platform import find
 from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._platform import platform_option
 from nlb_evalai.cli._suite import suite_option
 
 
 @click.command()
+@platform_option("Where the bundle goes.")
 @suite_option()
 @click.option(
     "--head",
@@ -33,9 +37,16 @@ from nlb_evalai.cli._suite import suite_option
 @click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Zip to write."
 )
-def build(suite: Suite, head: Optional[Path], annotations: Optional[Path], out: Path) -> None:
+def build(
+    platform: Optional[str],
+    suite: Suite,
+    head: Optional[Path],
+    annotations: Optional[Path],
+    out: Path,
+) -> None:
     """Write the bundle: the same input gives the same bytes."""
-    print_built(build_bundle(out, annotations, suite=suite, head=head), plain_console())
+    built = find(platform or DEFAULT).build(out, annotations, suite=suite, head=head)
+    print_built(built, plain_console())
 
 
 def print_built(built: BuiltBundle, console: Console) -> None:

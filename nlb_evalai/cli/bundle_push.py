@@ -14,7 +14,7 @@ from evaluation_script.suites import Suite
 from nlb_evalai.cli._console import plain_console
 from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import print_json
-from nlb_evalai.errors import NOT_FIT
+from nlb_evalai.errors import NOT_FIT, ToolError
 
 _ZIP = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -49,7 +49,16 @@ def push(
     from nlb_evalai.challenge.evalai.push import PushError
     from nlb_evalai.challenge.evalai.push import push as run
     from nlb_evalai.challenge.evalai.rules.run import BundleCheckError
+    from nlb_evalai.challenge.names import DEFAULT as EVALAI
+    from nlb_evalai.challenge.platform import platform_of
 
+    whose = platform_of(file)
+    if whose.name != EVALAI:
+        raise ToolError(
+            f"{file}: is a bundle for {whose.title}, which is uploaded on its website "
+            "(docs/platforms.md), and this command goes to EvalAI",
+            exit_code=NOT_FIT,
+        )
     console = plain_console(stderr=as_json)
     told: Dict[str, Any] = {"bundle": str(file), "api": api, "repository": repository}
     try:

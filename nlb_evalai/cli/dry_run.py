@@ -12,14 +12,14 @@ from rich.console import Console
 
 from evaluation_script.suites import DEFAULT_SUITE, Suite
 from evaluation_script.text import plural, printable
+from nlb_evalai.challenge import platform as platforms
 from nlb_evalai.challenge.dry_run import TeamSubmission, plan
-from nlb_evalai.challenge.evalai.bundle import build_bundle
-from nlb_evalai.challenge.evalai.replica.worker import Replica, ReplicaOutcome
-from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding, errors_of
-from nlb_evalai.challenge.evalai.rules.registry import codes
-from nlb_evalai.challenge.evalai.rules.run import check_bundle, check_scored
-from nlb_evalai.challenge.evalai.rules.suites import NEED_SUITE, UNKNOWN
+from nlb_evalai.challenge.names import DEFAULT
+from nlb_evalai.challenge.platform import SUITE_UNKNOWN, Platform
+from nlb_evalai.challenge.replica import Outcome, Replica
+from nlb_evalai.challenge.rules.finding import ERROR, Finding, errors_of
 from nlb_evalai.cli._console import plain_console
+from nlb_evalai.cli._platform import platform_option
 from nlb_evalai.cli._suite import suite_option
 from nlb_evalai.cli._terminal import print_json
 from nlb_evalai.cli.show import (
@@ -31,6 +31,8 @@ from nlb_evalai.cli.show import (
 )
 from nlb_evalai.errors import NOT_FIT
 from nlb_evalai.sample.files import is_sample
+
+Outcomes = Dict[TeamSubmission, Outcome]
 
 #: The boards need that much room.
 _WIDTH_OF_PIPES = 116
@@ -48,6 +50,7 @@ _WIDTH_OF_PIPES = 116
     help="Score this file instead of the sample's submissions.",
 )
 @click.option("--phase", help="Codename of the one phase to run.  [default: all]")
+@platform_option("What to play where there is no --bundle, which says it.")
 @suite_option("the bundle")
 @click.option(
     "--head",
@@ -69,18 +72,21 @@ def dry_run(
     bundle: Optional[Path],
     submission: Optional[Path],
     phase: Optional[str],
+    platform: Optional[str],
     suite: Optional[Suite],
     head: Optional[Path],
     annotations: Optional[Path],
     keep: Optional[Path],
     as_json: bool,
 ) -> None:
-    """Run the challenge here, the way EvalAI's worker would.
+    """Run the challenge here, the way its platform would.
 
-    The command exits with 1 if EvalAI would refuse anything, trip over it, or lack the memory for
-    it, and with 2 if a file cannot be looked at. The code of a bundle runs, in a process of its own
-    and as you: run only what you trust.
+    The command exits with 1 if the platform would refuse anything, trip over it, or lack the memory
+    for it, and with 2 if a file cannot be looked at. The code of a bundle runs, in a process of its
+    own and as you: run only what you trust.
     """
+    if bundle and platform:
+        raise click.UsageError("--bundle says for which platform it is: leave --platform out")
     if bundle and annotations:
         raise click.UsageError("--bundle holds its own ground truth: leave --annotations out")
     if bundle and head:
@@ -92,14 +98,15 @@ def dry_run(
     with tempfile.TemporaryDirectory(prefix="nlb-dry-run-") as folder:
         scratch = Path(folder)
         if bundle is None:
-            out, suite = (keep or scratch) / "bundle.zip", suite or DEFAULT_SUITE
-            bundle = _build(out, annotations, suite, head, console)
-        faults, judged = _check(bundle, suite, console)
+            played, suite = platforms.find(platform or DEFAULT), suite or DEFAULT_SUITE
+            out = (keep or scratch) / "bundle.zip"
+            bundle = _build(played, out, annotations, suite, head, console)
+        else:
+            played = platforms.platform_of(bundle)
+        faults, judged = _check(played, bundle, suite, console)
         with step(console, "load") as said:
-            replica = Replica(bundle)
-            said.detail = (
-                f"{replica.package}, imported in a fresh process that cannot see this checkout"
-            )
+            replica = played.replica(bundle)
+            said.detail = replica.loaded
         with replica:
             if not judged:
                 faults += _ask_for_suite(bundle, replica, console)
@@ -115,21 +122,18 @@ def dry_run(
         raise SystemExit(NOT_FIT)
 
 
-def _as_json(
-    faults: List[Finding], outcomes: Dict[TeamSubmission, ReplicaOutcome], fine: bool
-) -> Dict[str, Any]:
+def _as_json(faults: List[Finding], outcomes: Outcomes, fine: bool) -> Dict[str, Any]:
     """What came of a run; a submission that is not fit has no ``result``."""
     submissions = []
     for entry, outcome in outcomes.items():
-        fit = not (outcome.failed or outcome.problems)
         submissions.append(
             {
                 "phase": entry.phase,
                 "team": entry.team,
-                "fit": fit,
+                "fit": outcome.fit,
                 "failed": outcome.failed,
                 "problems": [str(problem) for problem in outcome.problems],
-                "result": outcome.output["result"] if fit else None,
+                "result": outcome.result if outcome.fit else None,
                 "peak_mib": round(outcome.peak_mib, 1),
             }
         )
@@ -141,10 +145,15 @@ def _as_json(
 
 
 def _build(
-    out: Path, annotations: Optional[Path], suite: Suite, head: Optional[Path], console: Console
+    platform: Platform,
+    out: Path,
+    annotations: Optional[Path],
+    suite: Suite,
+    head: Optional[Path],
+    console: Console,
 ) -> Path:
     with step(console, "bundle") as said:
-        built = build_bundle(out, annotations, suite=suite, head=head)
+        built = platform.build(out, annotations, suite=suite, head=head)
         size = sum(built.members.values()) / 1e6
         files = plural(len(built.members), "file")
         said.detail = f"{files}, {size:.1f} MB, sha256 {built.sha256[:12]}…"
@@ -153,22 +162,25 @@ def _build(
     return built.path
 
 
-def _check(bundle: Path, suite: Optional[Suite], console: Console) -> Tuple[List[Finding], bool]:
+def _check(
+    platform: Platform, bundle: Path, suite: Optional[Suite], console: Console
+) -> Tuple[List[Finding], bool]:
     """Check the bundle itself.
 
     Returns
     -------
     list of Finding
-        What EvalAI would refuse or trip over.
+        What its platform would refuse or trip over.
     bool
         Whether it was held against its suite, which is not known here if it is a stranger's.
     """
     with step(console, "check") as said:
-        findings = check_bundle(bundle, suite=suite)
+        findings = platform.check(bundle, suite=suite)
         errors = errors_of(findings)
         said.ok = not errors
-        judged = UNKNOWN not in {finding.code for finding in findings}
-        kept = f"all {len(codes()) - len(() if judged else NEED_SUITE)} rules for a bundle kept"
+        judged = SUITE_UNKNOWN not in {finding.code for finding in findings}
+        applied = len(platform.rules.codes()) - len(() if judged else platform.need_suite)
+        kept = f"all {applied} rules for a bundle kept"
         said.detail = f"{plural(len(errors), 'fault')} in the bundle" if errors else kept
     _print_findings(findings, console)
     return errors, judged
@@ -177,14 +189,8 @@ def _check(bundle: Path, suite: Optional[Suite], console: Console) -> Tuple[List
 def _ask_for_suite(bundle: Path, replica: Replica, console: Console) -> List[Finding]:
     """Hold the bundle against the suite that its own evaluation script names, where it runs."""
     with step(console, "suite") as said:
-        scored = replica.scored()
-        findings = [] if scored is None else check_scored(bundle, scored)
+        said.detail, findings = replica.ask_suite(bundle)
         said.ok = not findings
-        said.detail = "the evaluation script knows no suites: nothing to hold the boards against"
-        if scored is not None:
-            kept = "phases, splits and labels are what it scores"
-            found = f"{plural(len(findings), 'fault')} in the bundle" if findings else kept
-            said.detail = f"{scored.suite}, asked where it runs: {found}"
     _print_findings(findings, console)
     return findings
 
@@ -192,7 +198,7 @@ def _ask_for_suite(bundle: Path, replica: Replica, console: Console) -> List[Fin
 def _print_findings(findings: List[Finding], console: Console) -> None:
     for finding in findings:
         # what is said at the end, and what is done about in the next step
-        if finding.code not in ("sample-truth", UNKNOWN):
+        if finding.code not in ("sample-truth", SUITE_UNKNOWN):
             style = "red" if finding.severity == ERROR else "yellow"
             console.print(f"  {finding}", style=style, soft_wrap=True)
 
@@ -203,7 +209,7 @@ def _score(
     phase: Optional[str],
     submission: Optional[Path],
     console: Console,
-) -> Dict[TeamSubmission, ReplicaOutcome]:
+) -> Outcomes:
     with step(console, "submissions") as said:
         entries = plan(replica, scratch, phase, submission)
         teams = list(dict.fromkeys(entry.team for entry in entries))
@@ -213,22 +219,29 @@ def _score(
         with step(console, f"score {entry.phase}") as said:
             outcome = replica.score(entry.path, entry.phase)
             outcomes[entry] = outcome
-            said.ok = not (outcome.failed or outcome.problems)
-            said.detail = f"{entry.team}: {_verdict(outcome)}"
+            said.ok = _is_right(entry, outcome)
+            said.detail = f"{entry.team}: {_verdict(replica, entry, outcome)}"
     return outcomes
 
 
-def _verdict(outcome: ReplicaOutcome) -> str:
+def _is_right(entry: TeamSubmission, outcome: Outcome) -> bool:
+    """Whether it is taken, or refused where the platform takes complete submissions alone."""
+    return outcome.fit or (entry.partial and outcome.refused)
+
+
+def _verdict(replica: Replica, entry: TeamSubmission, outcome: Outcome) -> str:
+    if outcome.fit:
+        return outcome.summary
+    if _is_right(entry, outcome):
+        return "refused, as it should be: it is not complete"
     if outcome.failed:
         return "failed"
-    if outcome.problems:
-        return f"EvalAI would trip over it ({plural(len(outcome.problems), 'problem')})"
-    rows = plural(len(outcome.output["result"]), "leaderboard row")
-    return f"{rows}, {outcome.peak_mib:.0f} MiB"
+    found = plural(len(outcome.problems), "problem")
+    return f"{replica.title} would trip over it ({found})"
 
 
 def _warn_of_sample(replica: Replica, console: Console) -> None:
-    if any(is_sample(path) for path in replica.annotations.values()):
+    if any(is_sample(phase.truth) for phase in replica.phases):
         console.print(
             "  The ground truth is the embedded sample: simulated, nothing to put online.",
             style="yellow",
@@ -237,54 +250,58 @@ def _warn_of_sample(replica: Replica, console: Console) -> None:
 
 def _report(
     replica: Replica,
-    outcomes: Dict[TeamSubmission, ReplicaOutcome],
+    outcomes: Outcomes,
     console: Console,
     keep: Optional[Path],
     faults: List[Finding],
 ) -> bool:
     boards = 0
-    for phase in replica.challenge.phases:
-        outputs = {
-            entry.team: outcome.output
+    for phase in replica.phases:
+        fit = {
+            entry.team: outcome
             for entry, outcome in outcomes.items()
-            if entry.phase == phase.codename and not (outcome.failed or outcome.problems)
+            if entry.phase == phase.codename and outcome.fit
         }
-        if outputs:
-            boards += print_boards(phase, replica.challenge.splits_of(phase), outputs, console)
-    for entry in _worth_a_look(outcomes):
+        if fit:
+            shown = replica.shown(phase.codename, fit)
+            print_boards(shown, console)
+            boards += len(shown.boards)
+    wrong = [one for one, outcome in outcomes.items() if not _is_right(one, outcome)]
+    for entry in wrong or _worth_a_look(outcomes):
         print_views(entry, outcomes[entry], console)
     if keep is not None:
         for entry, outcome in outcomes.items():
             keep_outcome(keep / entry.phase / entry.team, outcome)
         console.print(f"\nEverything in full: {printable(keep)}", soft_wrap=True)
-    return _conclude(outcomes, boards, console, faults)
+    return _conclude(replica, outcomes, wrong, boards, console, faults)
 
 
-def _worth_a_look(outcomes: Dict[TeamSubmission, ReplicaOutcome]) -> List[TeamSubmission]:
-    """Everything that went wrong; else the last phase's first entry, which shows what is said."""
-    wrong = [entry for entry, outcome in outcomes.items() if outcome.failed or outcome.problems]
-    if wrong:
-        return wrong
+def _worth_a_look(outcomes: Outcomes) -> List[TeamSubmission]:
+    """The last phase's first entry, which shows what is said."""
     last = list(outcomes)[-1].phase
     return [entry for entry in outcomes if entry.phase == last][:1]
 
 
 def _conclude(
-    outcomes: Dict[TeamSubmission, ReplicaOutcome],
+    replica: Replica,
+    outcomes: Outcomes,
+    wrong: List[TeamSubmission],
     boards: int,
     console: Console,
     faults: List[Finding],
 ) -> bool:
     console.print()
-    bad = {e: o for e, o in outcomes.items() if o.failed or o.problems}
-    if bad:
-        for entry, outcome in bad.items():
-            print_problems(entry, outcome, console)
-        console.print(f"✗ {len(bad)} of {len(outcomes)} submissions failed", style="bold red")
+    for entry in wrong:
+        print_problems(entry, outcomes[entry], console)
+    if wrong:
+        console.print(f"✗ {len(wrong)} of {len(outcomes)} submissions failed", style="bold red")
         return False
     much = f"{plural(len(outcomes), 'submission')}, {plural(boards, 'leaderboard')}"
+    refused = sum(outcome.failed for outcome in outcomes.values())
+    rest = f"; {refused} refused for being incomplete" if refused else ""
     if faults:
-        console.print(f"  All was scored: {much}. EvalAI would not get that far.")
+        console.print(f"  All was scored: {much}. {replica.title} would not get that far.")
     else:
-        console.print(f"✓ EvalAI would take all of it: {much}", style="bold green")
+        what = f"✓ {replica.title} would take all of it: {much}{rest}"
+        console.print(what, style="bold green")
     return True

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Iterator, List, Optional
 
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
@@ -15,17 +15,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from evaluation_script.text import plural, printable
+from evaluation_script.text import printable
 from nlb_evalai.challenge.dry_run import TeamSubmission
-from nlb_evalai.challenge.evalai.config import ChallengePhase, PhaseSplit
-from nlb_evalai.challenge.evalai.replica.boards import (
-    BADGE,
-    BoardRow,
-    board_rows,
-    entries_of,
-    remarks,
-)
-from nlb_evalai.challenge.evalai.replica.worker import ReplicaOutcome
+from nlb_evalai.challenge.replica import Outcome, ShownBoard, ShownPhase
 from nlb_evalai.cli._terminal import printable_lines
 
 #: between two boards side by side
@@ -61,28 +53,13 @@ def step(console: Console, name: str) -> Iterator[StepResult]:
 # ---- leaderboards -----------------------------------------------------------------------------
 
 
-def print_boards(
-    phase: ChallengePhase,
-    splits: Sequence[PhaseSplit],
-    outputs: Mapping[str, Any],
-    console: Console,
-) -> int:
-    """Print every leaderboard of a phase, side by side where there is room.
-
-    Returns
-    -------
-    int
-        How many boards that were.
-    """
-    public = sum(split.is_public for split in splits)
-    seen = {0: "seen by hosts only", len(splits): "public"}.get(public, f"{public} of them public")
+def print_boards(shown: ShownPhase, console: Console) -> None:
+    """Print every leaderboard of a phase, side by side where there is room."""
     console.print()
-    name = printable(f"{phase.name} ({phase.codename})")
-    console.rule(f"{name}: {plural(len(splits), 'leaderboard')}, {seen}", align="left")
+    console.rule(printable(shown.heading), align="left")
     waiting: List[Table] = []
-    boards = [(split, board_rows(split, entries_of(outputs))) for split in splits]
-    for split, rows in boards:
-        for table in _tables(split, rows, console):
+    for board in shown.boards:
+        for table in _tables(shown, board, console):
             used = sum(_width(one, console) + _GAP for one in [*waiting, table]) - _GAP
             if waiting and (used > console.width or len(waiting) == 2):
                 _print_row(waiting, console)
@@ -90,9 +67,8 @@ def print_boards(
             waiting.append(table)
     _print_row(waiting, console)
     console.print()
-    for remark in remarks(boards):
+    for remark in shown.remarks:
         console.print(Text(printable(f"  {remark}"), style="dim"), soft_wrap=True)
-    return len(splits)
 
 
 def _print_row(tables: List[Table], console: Console) -> None:
@@ -107,21 +83,21 @@ def _width(table: Table, console: Console) -> int:
     return Measurement.get(console, anything, table).maximum
 
 
-def _tables(split: PhaseSplit, rows: List[BoardRow], console: Console) -> List[Table]:
+def _tables(shown: ShownPhase, board: ShownBoard, console: Console) -> List[Table]:
     """The board as one table, or as several of fewer columns where the terminal is narrow."""
-    labels = list(split.leaderboard.labels)
+    labels = list(board.labels)
     for count in range(len(labels), 0, -1):
         parts = [labels[i : i + count] for i in range(0, len(labels), count)]
-        tables = [_table(split, rows, part, console.width) for part in parts]
+        tables = [_table(shown, board, part, console.width) for part in parts]
         if max(_width(table, console) for table in tables) <= console.width:
             break
     return tables
 
 
-def _table(split: PhaseSplit, rows: List[BoardRow], labels: List[str], most: int) -> Table:
+def _table(shown: ShownPhase, board: ShownBoard, labels: List[str], most: int) -> Table:
     title = Text.assemble(
-        (printable(split.split), "bold"),
-        ("  " + printable(split.split_name), "dim"),
+        (printable(board.name), "bold"),
+        ("  " + printable(board.title), "dim"),
         no_wrap=True,
     )
     table = Table(
@@ -139,50 +115,37 @@ def _table(split: PhaseSplit, rows: List[BoardRow], labels: List[str], most: int
     table.add_column("team", min_width=11, vertical="bottom")
     for label in labels:
         table.add_column(printable(label).replace("] ", "]\n"), justify="right", min_width=7)
-    for row in rows:
-        cells = [_cell(row, label, split) for label in labels]
+    for row in board.rows:
+        cells = [_cell(shown, board, row.cells.get(label), label) for label in labels]
         table.add_row(str(row.rank), Text(row.team), *cells)
-    if not rows:
+    if not board.rows:
         table.add_row("", Text("nobody yet", style="dim"))
     return table
 
 
-def _cell(row: BoardRow, label: str, split: PhaseSplit) -> Text:
-    if label not in row.scores:
-        return Text(BADGE, style="black on dark_orange")
-    # adding 0 turns a rounded -0.0 into 0.0
-    number = f"{round(row.scores[label], split.decimals) + 0.0:.{split.decimals}f}"
-    first = label == split.leaderboard.default_order_by
-    return Text(number, style="bold" if first else "")
+def _cell(shown: ShownPhase, board: ShownBoard, text: Optional[str], label: str) -> Text:
+    if text is None:
+        return Text(shown.missing, style=shown.missing_style)
+    return Text(text, style="bold" if label == board.primary else "")
 
 
 # ---- what people see --------------------------------------------------------------------------
 
 
-def print_views(entry: TeamSubmission, outcome: ReplicaOutcome, console: Console) -> None:
-    """What EvalAI gives the participant of a submission, and what the host."""
+def print_views(entry: TeamSubmission, outcome: Outcome, console: Console) -> None:
+    """What the platform gives the participant of a submission, and what the host."""
     console.print()
     console.rule(f"What people see of {entry.team} in {entry.phase}", align="left")
-    output = outcome.output if isinstance(outcome.output, dict) else {}
-    status = "failed" if outcome.failed else "finished"
-    views: List[Tuple[str, str, RenderableType]] = [
-        ("participant", "status", Text(status)),
-        ("", "stdout", _text(outcome.stdout)),
-    ]
-    if outcome.failed:
-        views.append(("", "stderr", _text(outcome.stderr)))
-    else:
-        views.append(("", "result file", _brief(output.get("submission_result"), console)))
-    views += [
-        ("host", "metadata", _brief(output.get("submission_metadata"), console)),
-        ("", "worker's log", _text(outcome.worker_log)),
-    ]
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bold")
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
-    for who, what, text in views:
-        grid.add_row(who, what, text)
+    before = ""
+    for view in outcome.views():
+        is_text = isinstance(view.content, str)
+        shown = _text(view.content) if is_text else _brief(view.content, console)
+        grid.add_row("" if view.who == before else view.who, view.what, shown)
+        before = view.who
     console.print(Padding(grid, (1, 0, 0, 0)))
 
 
@@ -202,24 +165,15 @@ def _brief(value: Any, console: Console) -> RenderableType:
     return Group(*lines)
 
 
-def print_problems(entry: TeamSubmission, outcome: ReplicaOutcome, console: Console) -> None:
-    """Everything that EvalAI would refuse, or trip over, of a submission."""
+def print_problems(entry: TeamSubmission, outcome: Outcome, console: Console) -> None:
+    """Everything that the platform would refuse, or trip over, of a submission."""
     for problem in outcome.problems:
         line = printable(f"✗ {entry.phase} {entry.team}: {problem}")
         console.print(line, style="red", soft_wrap=True)
 
 
-def keep_outcome(folder: Path, outcome: ReplicaOutcome) -> None:
-    """Write in full what EvalAI would keep of a submission."""
+def keep_outcome(folder: Path, outcome: Outcome) -> None:
+    """Write in full what the platform would keep of a submission."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts: Dict[str, str] = {
-        "stdout.txt": outcome.stdout,
-        "stderr.txt": outcome.stderr,
-        "worker.log": outcome.worker_log,
-    }
-    for name, text in texts.items():
+    for name, text in outcome.kept().items():
         (folder / name).write_text(text, encoding="utf-8")
-    if isinstance(outcome.output, dict):
-        for key, value in outcome.output.items():
-            text = json.dumps(value, indent=1, default=str)
-            (folder / f"{key}.json").write_text(text + "\n", encoding="utf-8")

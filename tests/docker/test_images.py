@@ -12,10 +12,13 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from evaluation_script.suites import DEFAULT_SUITE
+from nlb_evalai.challenge.codabench.bundle import build_bundle
+from nlb_evalai.challenge.codabench.replica import Replica
 from nlb_evalai.challenge.evalai.replica.pins import NEWEST, PINS
 from nlb_evalai.remote.service import Settings
 from tests.docker.dockerfile import ROOT, Replay, targets
-from tests.nlb_evalai.conftest import BOARDS
+from tests.nlb_evalai.conftest import BOARDS, sample_paths  # noqa: F401
 from tests.nlb_evalai.remote.conftest import tiny  # noqa: F401
 from tests.nlb_evalai.remote.standin import QUEUE, TOKEN, StandIn
 
@@ -79,6 +82,22 @@ def test_every_install_is_by_hash_and_no_step_is_left_to_chance():
         assert "--no-deps" in installs[0]
 
 
+def test_the_image_for_codabench_has_what_its_scoring_program_requires_and_no_entry_point():
+    image, pinned = targets()["codabench"], _pinned("codabench")
+    for instruction in ("ENTRYPOINT", "CMD", "USER"):
+        assert image.values(instruction) == [], "Codabench gives the command, and owns the folders"
+    folder = ROOT / "nlb_evalai" / "challenge" / "codabench" / "program"
+    lines = [
+        line
+        for path in (folder, ROOT / "evaluation_script")
+        for line in (path / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    ]
+    required = [Requirement(line) for line in lines if line.partition("#")[0].strip()]
+    assert {one.name for one in required} == {*pinned}
+    for one in required:
+        assert one.specifier.contains(pinned[one.name]), f"renew by docker/compile.sh: {one}"
+
+
 def test_compose_gives_the_worker_more_time_than_its_grace():
     compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))
     worker = compose["services"]["worker"]
@@ -106,6 +125,20 @@ def test_the_scorers_steps_replayed_score_a_submission(tmp_path: Path, tiny):  #
     for entry in answer["result"]:
         for split, scores in entry.items():
             assert scores == pytest.approx(tiny.scores["smoothing"][split], abs=1e-9)
+
+
+@FULL
+def test_codabenchs_steps_replayed_score_as_this_environment_does(
+    tmp_path: Path,
+    sample_paths,  # noqa: F811
+):
+    replay = Replay(targets()["codabench"], tmp_path)
+    truth, submission = sample_paths.annotations["test"], sample_paths.submissions["test"]["true"]
+    bundle = build_bundle(tmp_path / "x.zip", truth.parent, suite=DEFAULT_SUITE).path
+    with Replica(bundle) as here, Replica(bundle, replay.python) as there:
+        outcome = there.score(submission, "test")
+        assert outcome.fit, outcome.stderr
+        assert outcome.output == here.score(submission, "test").output
 
 
 @FULL

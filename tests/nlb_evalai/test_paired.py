@@ -43,6 +43,18 @@ def test_paired_errors_of_likelihoods_equal_brute_force(n_trials: int, seed: int
         assert one.standard_error == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
+def test_blocks_of_trials_are_left_out_as_one() -> None:
+    rng = np.random.default_rng(5)
+    first, second = rng.normal(-300, 30, (2, 12))
+    spikes = rng.integers(1, 90, 12).astype(float)
+    found = paired_likelihoods(first, second, spikes, np.array([0, 3, 7]))
+    sums = [[one[:3].sum(), one[3:7].sum(), one[7:].sum()] for one in (first, second, spikes)]
+    expected = paired_likelihoods(*np.array(sums))
+    assert found.n_trials == expected.n_trials == 3
+    assert found.standard_error == pytest.approx(expected.standard_error, rel=1e-9)
+    assert found.difference == pytest.approx(expected.difference, rel=1e-9)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.integers(2, 60), SEEDS)
 def test_of_means_the_difference_is_the_paired_t_test(n_trials: int, seed: int) -> None:

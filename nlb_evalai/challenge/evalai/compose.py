@@ -13,10 +13,10 @@ import yaml
 from evaluation_script.suites import Dataset, MetricType, Phase, Suite
 from evaluation_script.text import printable
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME, PUBLIC
-from nlb_evalai.challenge.evalai.scored import in_package, suite_file
 from nlb_evalai.challenge.evalai.seal import seal
 from nlb_evalai.challenge.head import Head
 from nlb_evalai.challenge.pages import PAGES, described, phase_page, render_pages
+from nlb_evalai.challenge.suite_files import in_package, suite_file
 
 #: names inside a bundle, which the config gives
 SCRIPT_NAME = "evaluation_script.zip"

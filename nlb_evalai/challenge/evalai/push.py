@@ -19,8 +19,8 @@ import requests
 from evaluation_script.suites import Suite
 from evaluation_script.text import printable
 from nlb_evalai.challenge.evalai.answers import TOKEN_VARIABLE, explained, lines_of
-from nlb_evalai.challenge.evalai.rules.finding import Finding, errors_of
 from nlb_evalai.challenge.evalai.rules.run import BundleCheckError, check_bundle
+from nlb_evalai.challenge.rules.finding import Finding, errors_of
 from nlb_evalai.errors import NOT_FIT, ToolError
 from nlb_evalai.web.http import UNSEEN, Api, NoAnswer, Repeat, Timing
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Mapping, Tuple
 
-from evaluation_script import suites
 from evaluation_script.suites import Suite
 from nlb_evalai.challenge.evalai.replica.child import told_of
-
-#: the suites of the package that is installed here
-SUITES_FOLDER = Path(suites.__file__).parent
 
 
 @dataclass(frozen=True)
@@ -39,21 +33,3 @@ def from_answer(answer: Mapping[str, Any]) -> Scored:
         phases=tuple(answer["phases"]),
         splits={split: tuple(labels) for split, labels in answer["splits"].items()},
     )
-
-
-def suite_file(suite: Suite) -> Path:
-    """The module that a suite stands in: of the package, or a file of one's own."""
-    module = sys.modules[f"{suites.__name__}.{suite.name}"]
-    assert module.__file__ is not None
-    return Path(module.__file__)
-
-
-def in_package(suite: Suite) -> bool:
-    """Whether a suite is the package's own, and not loaded from another file."""
-    return suite_file(suite).parent == SUITES_FOLDER
-
-
-def script_modules(suite: Suite) -> Dict[str, bytes]:
-    """Path in an evaluation script -> content of every module that a suite is made of."""
-    paths = {*SUITES_FOLDER.glob("*.py"), suite_file(suite)}
-    return {f"suites/{path.name}": path.read_bytes() for path in sorted(paths)}

@@ -1,13 +1,13 @@
 """The challenge's pages are rendered from sources here, for any suite and head.
 
-They are plain HTML without styles or scripts, so that they survive EvalAI's sanitizer and follow
-the reader's colors and screen.
+They are plain HTML without styles or scripts, so that they survive every platform's sanitizer and
+follow the reader's colors and screen.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 import jinja2
 from markupsafe import Markup, escape
@@ -19,6 +19,7 @@ from evaluation_script.submission.layout import Layout, published_layouts
 from evaluation_script.submission.structure import MAX_CHUNK_BYTES
 from evaluation_script.suites import DEFAULT, Dataset, MetricType, Phase, Suite
 from nlb_evalai.challenge.head import Head
+from nlb_evalai.challenge.names import DEFAULT as DEFAULT_PLATFORM
 from nlb_evalai.extras import install
 
 #: EvalAI's name of each page of a challenge
@@ -77,11 +78,22 @@ def phase_page(phase: Phase) -> str:
     return f"phase_{phase.codename}.html"
 
 
-def render_pages(suite: Suite, head: Head) -> Dict[str, str]:
-    """Every page by file name."""
+def render_pages(
+    suite: Suite, head: Head, platform: str = DEFAULT_PLATFORM, **more: Any
+) -> Dict[str, str]:
+    """Every page by file name.
+
+    Parameters
+    ----------
+    platform : str
+        Whose ``on_NAME.html.j2`` says what is so there alone.
+    **more
+        What that template reads besides.
+    """
     environment = _environment()
     context = {
         "suite": suite,
+        "here_file": f"on_{platform}.html.j2",
         "links": {**dict.fromkeys(_LINKS, ""), **suite.links},
         "sections": {name: Markup(text) for name, text in head.sections.items()},
         "public": {codename: values["public"] for codename, values in head.phases.items()},
@@ -95,6 +107,7 @@ def render_pages(suite: Suite, head: Head) -> Dict[str, str]:
         "install": install(),
         "full_mb": _full_megabytes(suite),
         "suite_option": "" if suite.name == DEFAULT else f" --suite {suite.name}.py",
+        **more,
     }
     pages = {
         f"{name}.html": environment.get_template(f"{name}.html.j2").render(context)

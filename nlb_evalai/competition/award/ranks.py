@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from evaluation_script.suites import Dataset
 from nlb_evalai.competition.award.ranking import competition_ranks, dominators
 from nlb_evalai.competition.award.rulebook import Rulebook
 from nlb_evalai.competition.award.standing import Standing
-from nlb_evalai.competition.store import Store
+from nlb_evalai.competition.store import Store, StoredSubmission
 from nlb_evalai.paired import TELL_APART_Z, Difference, lead_p_value, paired_likelihoods
 
 Row = Dict[str, Any]
@@ -94,15 +95,40 @@ def _lead(
 def _difference(
     store: Store, rules: Rulebook, dataset: str, first: Standing, second: Standing
 ) -> Optional[Difference]:
-    a, b = first.stored, second.stored
-    if rules.metric is not rules.suite.ranked_by or a is None or b is None:
+    if rules.metric is not rules.suite.ranked_by or first.stored is None or second.stored is None:
         return None  # the store has the terms of that metric alone
-    if a.truth_sha256 != b.truth_sha256:
-        return None  # other trials: nothing to pair
-    trials = [store.trials(one.row_id, dataset, rules.bin_width_ms) for one in (a, b)]
-    if trials[0] is None or trials[1] is None:
+    by_block = rules.lead_level is not None  # earlier rules leave out single trials everywhere
+    group = rules.suite.dataset(dataset), rules.bin_width_ms
+    return stored_difference(store, *group, first.stored, second.stored, by_block)
+
+
+def stored_difference(
+    store: Store,
+    dataset: Dataset,
+    bin_width_ms: int,
+    first: StoredSubmission,
+    second: StoredSubmission,
+    by_block: bool = True,
+) -> Optional[Difference]:
+    """The difference of two submissions in the likelihood that ranks, paired by trial.
+
+    Parameters
+    ----------
+    by_block : bool
+        Whether blocks of trials are left out where the dataset's trials follow each other in time.
+
+    Returns
+    -------
+    Difference or None
+        None where there is nothing to pair: another truth, or no score.
+    """
+    if first.truth_sha256 != second.truth_sha256:
         return None
-    return paired_likelihoods(trials[0][0], trials[1][0], trials[0][1])
+    one, other = (store.trials(each.row_id, dataset.name, bin_width_ms) for each in (first, second))
+    if one is None or other is None:
+        return None
+    starts = dataset.block_starts(len(one[1])) if by_block else None
+    return paired_likelihoods(one[0], other[0], one[1], starts)
 
 
 def fronts_of(

@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evaluation_script.suites import Dataset, MetricType, Phase, Suite
 from nlb_evalai.competition.award.ranking import competition_ranks
+from nlb_evalai.competition.award.ranks import stored_difference
 from nlb_evalai.competition.award.standing import Scores
 from nlb_evalai.competition.site.model import (
     MOST_OF_NAME,
@@ -21,7 +22,6 @@ from nlb_evalai.competition.site.model import (
 )
 from nlb_evalai.competition.site.public import Names, fronts, provenance, public_entries, short
 from nlb_evalai.competition.store import Store, StoredSubmission
-from nlb_evalai.paired import paired_likelihoods
 from nlb_evalai.submission.receipts import public_receipt
 
 #: of a difference of scores, and of its error
@@ -257,13 +257,10 @@ class _Gathering:
         ordered = list(competition_ranks(values, main.higher_is_better()))
         for pair in zip(ordered, ordered[1:]):
             a, b = (self.stored[name] for name in pair)
-            trials = [self.store.trials(one.row_id, dataset.name, width) for one in (a, b)]
             keys = [self.keys.get((name, dataset.name)) for name in pair]
-            if a.truth_sha256 != b.truth_sha256 or None in keys:
+            lead = stored_difference(self.store, dataset, width, a, b)
+            if lead is None or None in keys:
                 continue
-            if trials[0] is None or trials[1] is None:
-                continue
-            lead = paired_likelihoods(trials[0][0], trials[1][0], trials[0][1])
             if lead.standard_error is not None and lead.p_value is not None:
                 yield Comparison(
                     dataset.name,

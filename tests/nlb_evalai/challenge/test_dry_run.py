@@ -24,6 +24,7 @@ from evaluation_script.suites import DEFAULT_SUITE
 from nlb_evalai.challenge.dry_run import write_null_model
 from nlb_evalai.challenge.evalai.bundle import build_bundle
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME, read_challenge
+from nlb_evalai.challenge.evalai.replica.boards import shown_phase
 from nlb_evalai.cli.dry_run import dry_run
 from nlb_evalai.cli.show import print_boards
 from nlb_evalai.errors import ToolError
@@ -124,7 +125,9 @@ def test_boards_fit_terminals_of_any_width_and_lose_no_label(width):
     }
     text = io.StringIO()
     console = Console(file=text, width=width)
-    assert print_boards(phase, splits, {"somebody": output}, console) == 10
+    shown = shown_phase(phase, splits, {"somebody": output})
+    print_boards(shown, console)
+    assert len(shown.boards) == 10
     assert max(len(line) for line in text.getvalue().splitlines()) <= width
     assert text.getvalue().count("-0.1235") + text.getvalue().count("-0.1234") == sum(
         len(split.leaderboard.labels) for split in splits

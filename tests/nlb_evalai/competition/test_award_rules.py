@@ -273,14 +273,14 @@ def test_a_lead_of_one_entry_of_many_is_corrected_for_them(competition: Competit
         return base + noise + z / np.sqrt(100)
 
     lead = gain(2.6)
-    for dataset, extra in (("mc_maze", 0), ("mc_rtt", 9)):
+    for dataset, extra in (("mc_maze", 0), ("area2_bump", 9)):
         competition.enter("Ants", {dataset: lead})
         for _ in range(extra):
             competition.enter("Ants", {dataset: lead - 1 + rng.normal(0, 0.1, 100)})
         competition.enter("Bees", {dataset: base})
-    competition.enter("Ants", {"mc_rtt": lead - 1}, sha256="hash 3")  # the same file again
+    competition.enter("Ants", {"area2_bump": lead - 1}, sha256="hash 3")  # the same file again
     found = competition.decide()
-    one, many = (found["rankings"][name][0]["lead"] for name in ("mc_maze", "mc_rtt"))
+    one, many = (found["rankings"][name][0]["lead"] for name in ("mc_maze", "area2_bump"))
     assert (one["entries"], one["clear"]) == (1, True)
     assert (many["entries"], many["clear"]) == (10, False)
     assert many["p_value"] == pytest.approx(10 * one["p_value"])
@@ -288,7 +288,21 @@ def test_a_lead_of_one_entry_of_many_is_corrected_for_them(competition: Competit
         competition.out
     )
     old = competition.decide("--public-by-default", rules=EARLIER)
-    assert old["rankings"]["mc_rtt"][0]["lead"]["clear"]
+    assert old["rankings"]["area2_bump"][0]["lead"]["clear"]
+
+
+def test_trials_that_follow_each_other_are_left_out_in_blocks(competition: Competition) -> None:
+    rng = np.random.default_rng(0)
+    base = rng.normal(-300, 30, 100)
+    drift = np.repeat(rng.normal(0.1, 1, 10), 10)
+    for dataset in ("mc_maze", "mc_rtt"):
+        competition.enter("Ants", {dataset: base + np.abs(drift)})
+        competition.enter("Bees", {dataset: base})
+    rankings = competition.decide()["rankings"]
+    errors = {name: rankings[name][0]["lead"]["standard_error"] for name in ("mc_maze", "mc_rtt")}
+    assert errors["mc_rtt"] > 2.5 * errors["mc_maze"]
+    old = competition.decide("--public-by-default", rules=EARLIER)["rankings"]
+    assert old["mc_rtt"][0]["lead"]["standard_error"] == pytest.approx(errors["mc_maze"])
 
 
 def test_a_lead_must_hold_over_every_entry_of_the_next_team(competition: Competition) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from nlb_evalai.challenge.evalai.config import PhaseSplit
+from evaluation_script.text import plural, printable
+from nlb_evalai.challenge.evalai.config import ChallengePhase, PhaseSplit
 from nlb_evalai.challenge.evalai.replica.output import error_bars_of, scores_of
+from nlb_evalai.challenge.replica import ShownBoard, ShownPhase, ShownRow
 
 FINISHED, PARTIAL = "finished", "partially_evaluated"
 #: every status of a submission; boards show the finished ones, and the partial where a phase has
@@ -116,3 +118,38 @@ def _sentences(split: PhaseSplit, rows: Sequence[BoardRow]) -> List[str]:
 def entries_of(outputs: Mapping[str, Any]) -> List[Entry]:
     """Team -> output of its one finished submission, as entries."""
     return [Entry(team, output) for team, output in outputs.items()]
+
+
+def shown_phase(
+    phase: ChallengePhase, splits: Sequence[PhaseSplit], outputs: Mapping[str, Any]
+) -> ShownPhase:
+    """The boards of a phase as its page has them, after these teams' outputs."""
+    found = [(split, board_rows(split, entries_of(outputs))) for split in splits]
+    public = sum(split.is_public for split in splits)
+    seen = {0: "seen by hosts only", len(splits): "public"}.get(public, f"{public} of them public")
+    name = printable(f"{phase.name} ({phase.codename})")
+    return ShownPhase(
+        heading=f"{name}: {plural(len(splits), 'leaderboard')}, {seen}",
+        boards=[
+            ShownBoard(
+                split.split,
+                split.split_name,
+                split.leaderboard.labels,
+                split.leaderboard.default_order_by,
+                [_shown_row(row, split) for row in rows],
+            )
+            for split, rows in found
+        ],
+        remarks=remarks(found),
+        missing=BADGE,
+        missing_style="black on dark_orange",
+    )
+
+
+def _shown_row(row: BoardRow, split: PhaseSplit) -> ShownRow:
+    # adding 0 turns a rounded -0.0 into 0.0
+    cells = {
+        label: f"{round(score, split.decimals) + 0.0:.{split.decimals}f}"
+        for label, score in row.scores.items()
+    }
+    return ShownRow(row.rank, row.team, cells)

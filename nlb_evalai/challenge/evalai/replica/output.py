@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from nlb_evalai.challenge.evalai.config import PhaseSplit
+from nlb_evalai.challenge.replica import Problem
 
 #: Number types that EvalAI can store.
 _NUMBERS = (float, int)
@@ -41,17 +42,6 @@ def revive(described: Any) -> Any:
 
 def _hashable(key: Any) -> Any:
     return repr(key) if isinstance(key, (dict, list)) else key
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that EvalAI would refuse or trip over, and where in the output it is."""
-
-    where: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.message}"
 
 
 def judge(output: Any, splits: List[PhaseSplit]) -> List[Problem]:

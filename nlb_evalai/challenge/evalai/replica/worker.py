@@ -9,65 +9,48 @@ import subprocess
 import tempfile
 import uuid
 import zipfile
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Dict, List, Optional, Type
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import h5py
 
 from evaluation_script.annotation import root_text
 from evaluation_script.suites import DEFAULT
-from evaluation_script.text import listed, printable
+from evaluation_script.text import listed, plural, printable
+from nlb_evalai.challenge import replica as base
 from nlb_evalai.challenge.evalai.config import (
     CONFIG_NAME,
     Challenge,
     ChallengePhase,
     parse_challenge,
 )
-from nlb_evalai.challenge.evalai.replica.output import Problem, judge, revive
+from nlb_evalai.challenge.evalai.replica import boards
+from nlb_evalai.challenge.evalai.replica.outcome import ReplicaOutcome, reader_peak_mib
+from nlb_evalai.challenge.evalai.replica.output import judge, revive
 from nlb_evalai.challenge.evalai.replica.pins import script_problems
-from nlb_evalai.challenge.evalai.replica.surroundings import (
+from nlb_evalai.challenge.evalai.rules.run import check_scored
+from nlb_evalai.challenge.evalai.scored import Scored, from_answer
+from nlb_evalai.challenge.replica import (
+    OfferedPhase,
+    Outcome,
+    Problem,
+    ReplicaError,
+    ShownPhase,
+)
+from nlb_evalai.challenge.rules.finding import Finding
+from nlb_evalai.challenge.surroundings import (
     PROJECT,
     fresh_python,
     place,
     random_name,
 )
-from nlb_evalai.challenge.evalai.scored import Scored, from_answer
-from nlb_evalai.errors import NOT_FIT, ToolError
+from nlb_evalai.errors import ToolError
 
 #: Memory of EvalAI's worker unless the platform's staff raise it.
 DEFAULT_MEMORY_MIB = 1024
 
 
-class ReplicaError(ToolError):
-    """EvalAI's worker could not load this bundle."""
-
-    exit_code = NOT_FIT
-
-
-@dataclass(frozen=True)
-class ReplicaOutcome:
-    """What became of one submission.
-
-    ``failed``: ``evaluate`` raised, and ``stderr`` (which the participant reads) says what.
-    ``output``: what it returned. ``problems``: what EvalAI would refuse of it, or trip over.
-    ``worker_log``: what hosts read, the standard error of the container.
-    ``peak_mib``: the most memory that the worker held, and its reader, if the receipt tells.
-    """
-
-    phase: str
-    stdout: str
-    stderr: str
-    worker_log: str
-    failed: bool
-    output: Any = None
-    problems: List[Problem] = field(default_factory=list)
-    seconds: float = 0.0
-    peak_mib: float = 0.0
-
-
-class Replica:
+class Replica(base.Replica):
     """A worker that has one challenge loaded, and scores what it is given.
 
     Parameters
@@ -85,11 +68,14 @@ class Replica:
         If EvalAI's worker could not load it; says everything that is in the way.
     """
 
+    title = "EvalAI"
+
     def __init__(
         self, bundle: Path, challenge_pk: int = 1256, memory_mib: int = DEFAULT_MEMORY_MIB
     ) -> None:
         self._memory_mib = memory_mib
         self.package = f"challenge_data.challenge_{challenge_pk}"
+        self.loaded = f"{self.package}, imported in a fresh process that cannot see this checkout"
         self._scratch = tempfile.TemporaryDirectory(prefix="nlb-replica-")
         self._process: Optional[subprocess.Popen] = None
         self.folder = Path(self._scratch.name).resolve()
@@ -100,17 +86,6 @@ class Replica:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Replica:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the process and remove its folder."""
@@ -224,6 +199,22 @@ class Replica:
                 f"the evaluation script does not load:\n{answer.get('failed') or answer['late']}"
             )
 
+    # ---- its phases and boards ------------------------------------------------------------
+
+    @property
+    def phases(self) -> List[OfferedPhase]:
+        return [
+            OfferedPhase(
+                phase.codename, phase.name, phase.codename, self.annotations[phase.codename]
+            )
+            for phase in self.challenge.phases
+        ]
+
+    def shown(self, codename: str, outcomes: Mapping[str, Outcome]) -> ShownPhase:
+        phase = self.challenge.phase(codename)
+        outputs = {team: outcome.output for team, outcome in outcomes.items()}
+        return boards.shown_phase(phase, self.challenge.splits_of(phase), outputs)
+
     # ---- its suite ------------------------------------------------------------------------
 
     def suite_name(self) -> Optional[str]:
@@ -248,6 +239,16 @@ class Replica:
             splits=[split.split for split in self.challenge.phase_splits],
         )
         return from_answer(answer["scored"]) if answer else None
+
+    def ask_suite(self, bundle: Path) -> Tuple[str, List[Finding]]:
+        scored = self.scored()
+        if scored is None:
+            nothing = "the evaluation script knows no suites: nothing to hold the boards against"
+            return nothing, []
+        findings = check_scored(bundle, scored)
+        kept = "phases, splits and labels are what it scores"
+        found = f"{plural(len(findings), 'fault')} in the bundle" if findings else kept
+        return f"{scored.suite}, asked where it runs: {found}", findings
 
     def rates(self, truth: Path, codename: str) -> List[List[Any]]:
         """What a submission of constant rates must hold, see ``child.constant_rates``.
@@ -326,7 +327,7 @@ class Replica:
                 f"the process died (exit status {code}): on EvalAI the submission would stay "
                 "running for ever",
             )
-            return ReplicaOutcome(codename, out, err, log, True, problems=[death])
+            return ReplicaOutcome(codename, out, err, True, problems=[death], worker_log=log)
         output, problems = None, []
         if not answer.get("failed"):
             output = revive(answer["output"])
@@ -335,7 +336,7 @@ class Replica:
             Problem("worker", f"evaluate left a file open ({Path(path).suffix})")
             for path in answer["open_files"]
         ]
-        peak_mib = answer["peak_mib"] + _reader_peak_mib(output)
+        peak_mib = answer["peak_mib"] + reader_peak_mib(output)
         if peak_mib > self._memory_mib:
             self._end_process()
             problems.append(
@@ -376,14 +377,6 @@ class Replica:
             return None
         answer: Dict[str, Any] = json.loads(line)
         return answer
-
-
-def _reader_peak_mib(output: Any) -> float:
-    """Memory of the scorer's helper process, which the worker's own does not count."""
-    metadata = output.get("submission_metadata") if isinstance(output, dict) else None
-    peaks = metadata.get("peak_memory_mib") if isinstance(metadata, dict) else None
-    peak = peaks.get("reader") if isinstance(peaks, dict) else None
-    return float(peak) if isinstance(peak, (int, float)) else 0.0
 
 
 def _metadata(phase: ChallengePhase, submission: Path) -> Dict[str, Any]:

@@ -1,95 +1,32 @@
-"""Rules about the zip itself: what is in it, under which names."""
+"""Rules about the zip that are EvalAI's own."""
 
 from __future__ import annotations
 
-from collections import Counter
-from pathlib import PurePosixPath
 from typing import Iterator
 
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
-from nlb_evalai.challenge.evalai.rules import limits
-from nlb_evalai.challenge.evalai.rules.contents import Bundle
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
-from nlb_evalai.challenge.evalai.rules.registry import Fault, check
+from nlb_evalai.challenge.evalai.rules.contents import UPLOAD_MIB, Bundle
+from nlb_evalai.challenge.evalai.rules.registry import RULES, Fault, check
+from nlb_evalai.challenge.rules.archive import ARCHIVE
+from nlb_evalai.challenge.rules.finding import WARNING
+from nlb_evalai.challenge.rules.limits import MIB
 
-#: the other name that EvalAI looks for
-_OTHER_CONFIG = "challenge_config.yml"
-
-
-def _leads_out(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.is_absolute() or ".." in path.parts
-
-
-@check("damaged-member", sentence="Every member can be read.")
-def members_can_be_read(bundle: Bundle) -> Iterator[Fault]:
-    damaged = bundle.damaged()
-    if damaged is not None:
-        yield damaged, "damaged or encrypted; build the bundle again"
+RULES.include(ARCHIVE)
 
 
 @check("config-once", sentence="There is no second config under EvalAI's other name for it.")
 def the_config_is_there_once(bundle: Bundle) -> Iterator[Fault]:
-    if _OTHER_CONFIG in bundle.names:
-        yield _OTHER_CONFIG, f"EvalAI takes it for a second {CONFIG_NAME}: leave it out"
-
-
-@check("member-size", sentence="No member is larger than EvalAI takes, or than anyone needs.")
-def members_have_a_usual_size(bundle: Bundle) -> Iterator[Fault]:
-    yield from bundle.too_large.items()
+    for name in bundle.other_configs:
+        if name in bundle.names:
+            yield name, f"EvalAI takes it for a second {CONFIG_NAME}: leave it out"
 
 
 @check("bundle-size", WARNING, "The bundle is small enough for the upload.")
 def bundles_can_be_uploaded(bundle: Bundle) -> Iterator[Fault]:
-    size = bundle.path.stat().st_size / limits.MIB
-    if size > limits.UPLOAD_MIB:
+    size = bundle.path.stat().st_size / MIB
+    if size > UPLOAD_MIB:
         yield (
             str(bundle.path),
-            f"has {size:,.0f} MiB, and EvalAI's proxy is said to take {limits.UPLOAD_MIB} MB: "
+            f"has {size:,.0f} MiB, and EvalAI's proxy is said to take {UPLOAD_MIB} MB: "
             "leave out what is not needed",
         )
-
-
-@check("member-path", sentence="No member's path leads out of the zip.")
-def members_stay_inside(bundle: Bundle) -> Iterator[Fault]:
-    for name in bundle.names:
-        if _leads_out(name) or "\\" in name:
-            yield (
-                name,
-                "leads out of the folder it is extracted to; use plain relative paths with /",
-            )
-
-
-@check("duplicate-member")
-def members_are_there_once(bundle: Bundle) -> Iterator[Fault]:
-    for name, times in Counter(bundle.names).items():
-        if times > 1:
-            yield name, "is in the zip more than once; keep one"
-
-
-@check("file-path")
-def named_paths_are_relative(bundle: Bundle) -> Iterator[Fault]:
-    for where, name in bundle.files():
-        if _leads_out(name):
-            yield where, f"found {name!r}, expected a relative path inside the zip"
-
-
-@check("file-missing", sentence="The files that the config names are in the zip.")
-def named_files_are_there(bundle: Bundle) -> Iterator[Fault]:
-    for where, name in bundle.files():
-        if name not in bundle.names and not _leads_out(name):
-            same = [
-                member
-                for member in bundle.names
-                if member.lower().endswith(name.lower().lstrip("./"))
-            ]
-            hint = f"; did you mean {same[0]}?" if same else ""
-            yield where, f"{name} is not in the zip: add it, or correct the path{hint}"
-
-
-@check("unused-member", WARNING, "Nothing is in the zip that the config does not name.")
-def members_are_named(bundle: Bundle) -> Iterator[Fault]:
-    used = {CONFIG_NAME, _OTHER_CONFIG, *(name for _, name in bundle.files())}
-    for name in dict.fromkeys(bundle.names):
-        if name not in used and not name.endswith("/") and not _leads_out(name):
-            yield name, f"{CONFIG_NAME} does not name it; leave out what EvalAI does not need"

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import Any, Dict, Iterator, List, Tuple
 
 from nlb_evalai.challenge.evalai.rules.contents import Bundle
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
+from nlb_evalai.challenge.rules.finding import WARNING
 
 _REFERENCES = (
     ("challenge_phase_id", "challenge_phases"),

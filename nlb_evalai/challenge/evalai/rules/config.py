@@ -9,8 +9,8 @@ from evaluation_script.text import did_you_mean, printable
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.challenge.evalai.rules.contents import Bundle, ConfigEntry
 from nlb_evalai.challenge.evalai.rules.fields import UNBREAKABLE, fields
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
+from nlb_evalai.challenge.rules.finding import WARNING
 from nlb_evalai.yamltext import Moment
 
 #: Top-level keys that EvalAI has fields for, though it reads none of them here.

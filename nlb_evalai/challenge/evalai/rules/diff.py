@@ -10,8 +10,8 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.challenge.evalai.rules.contents import Bundle, labels_of
-from nlb_evalai.challenge.evalai.rules.finding import ERROR, WARNING, Finding
 from nlb_evalai.challenge.evalai.rules.registry import declare
+from nlb_evalai.challenge.rules.finding import ERROR, WARNING, Finding
 
 Splits = Dict[Tuple[int, int, int], Dict[str, Any]]
 

@@ -16,11 +16,13 @@ from nlb_evalai.challenge.evalai.rules import (  # noqa: F401 - importing them r
     suites,
     truth,
 )
-from nlb_evalai.challenge.evalai.rules.contents import Bundle, Unreadable
+from nlb_evalai.challenge.evalai.rules.contents import Bundle
 from nlb_evalai.challenge.evalai.rules.diff import diff_bundles
-from nlb_evalai.challenge.evalai.rules.finding import ERROR, Finding
-from nlb_evalai.challenge.evalai.rules.registry import checks
+from nlb_evalai.challenge.evalai.rules.registry import RULES
 from nlb_evalai.challenge.evalai.scored import Scored
+from nlb_evalai.challenge.rules.finding import ERROR, Finding
+from nlb_evalai.challenge.rules.package import Unreadable
+from nlb_evalai.challenge.rules.registry import in_order
 from nlb_evalai.errors import ProblemsError
 
 
@@ -52,18 +54,18 @@ def check_bundle(
     """
     try:
         with Bundle(path, suite) as bundle:
-            found = [finding for check in checks() for finding in check(bundle)]
+            found = RULES.apply(bundle)
             if old is not None:
                 found += _compare(old, bundle)
     except Unreadable as error:
         found = [error.finding]
-    return sorted(dict.fromkeys(found), key=lambda finding: finding.severity != ERROR)
+    return in_order(found)
 
 
 def check_scored(path: Path, scored: Scored) -> List[Finding]:
     """Hold a bundle against what its evaluation script said that it scores, where it ran."""
     with Bundle(path, scored=scored) as bundle:
-        return [one for check in checks(suites.NEED_SUITE) for one in check(bundle)]
+        return [one for check in RULES.checks(suites.NEED_SUITE) for one in check(bundle)]
 
 
 def _compare(old: Path, bundle: Bundle) -> List[Finding]:

@@ -12,8 +12,8 @@ from nlb_evalai.challenge.evalai.replica.pins import (
     requirement_problems,
 )
 from nlb_evalai.challenge.evalai.rules.contents import Bundle
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
+from nlb_evalai.challenge.rules.finding import WARNING
 
 #: what parsing a file raises; endless nesting is a MemoryError or a RecursionError
 _NO_MODULE = (SyntaxError, ValueError, OSError, MemoryError, RecursionError)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 from urllib.parse import urlsplit
 
 from evaluation_script.text import printable
@@ -14,13 +13,13 @@ from nlb_evalai.challenge.evalai.config import CONFIG_NAME
 from nlb_evalai.challenge.evalai.rules.contents import Bundle
 from nlb_evalai.challenge.evalai.rules.fields import Field, fields
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
+from nlb_evalai.challenge.rules.places import Place, places
 from nlb_evalai.yamltext import Day, Moment
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d:?\d\d))?")
 _SLUG = re.compile(r"[-a-zA-Z0-9_]+")
 #: this machine, an address, or a name with a dot in letters of any script
 _HOST = re.compile(r"localhost|(\d{1,3}\.){3}\d{1,3}|([^\W_]([^\W_]|-)*\.)+[^\W\d_]([^\W_]|-)+")
-_LONGEST_KEY = 60
 
 #: fault -> code, where the field has none of its own
 _CODES = {
@@ -76,43 +75,6 @@ _FORMATS = {
     "SlugField": "letters, digits, hyphens and underscores",
     "URLField": "a full address, as https://neurallatents.github.io",
 }
-
-
-@dataclass(frozen=True)
-class Place:
-    """A value of the config and where it is; not ``there`` if what holds it has no such key."""
-
-    where: str
-    value: Any
-    there: bool = True
-    holder: Optional[Place] = None
-
-
-def places(config: Dict[str, Any], path: str) -> Iterator[Place]:
-    """Every place of a path, where what holds it is of the right form."""
-    if not path:
-        yield Place("", config)
-        return
-    above, _, last = path.rpartition(".")
-    key = re.sub(r"(\[\]|\{\})*$", "", last)
-    for holder in places(config, above):
-        if isinstance(holder.value, dict):
-            where = f"{holder.where}.{key}" if holder.where else key
-            found = [Place(where, holder.value.get(key), key in holder.value, holder)]
-            for step in re.findall(r"\[\]|\{\}", last[len(key) :]):
-                found = [inner for outer in found for inner in _inside(outer, step)]
-            yield from found
-
-
-def _inside(place: Place, step: str) -> List[Place]:
-    if step == "[]" and isinstance(place.value, list):
-        return [Place(f"{place.where}[{i}]", value) for i, value in enumerate(place.value)]
-    if step == "{}" and isinstance(place.value, dict):
-        return [
-            Place(f"{place.where}.{printable(key, most=_LONGEST_KEY)}", value)
-            for key, value in place.value.items()
-        ]
-    return []
 
 
 def fault_of(field: Field, value: Any) -> Optional[Tuple[str, str]]:

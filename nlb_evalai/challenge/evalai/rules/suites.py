@@ -11,10 +11,11 @@ from typing import Dict, Iterator, List, Optional
 from evaluation_script.suites import DEFAULT, Suite, SuiteError, find, names
 from nlb_evalai.challenge.evalai.rules.boards import as_id, phase_splits
 from nlb_evalai.challenge.evalai.rules.contents import Bundle, labels_of
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.registry import Fault, check
 from nlb_evalai.challenge.evalai.rules.truth import said_by_truth
-from nlb_evalai.challenge.evalai.scored import Scored, scored_by, script_modules
+from nlb_evalai.challenge.evalai.scored import Scored, scored_by
+from nlb_evalai.challenge.rules.finding import WARNING
+from nlb_evalai.challenge.suite_files import script_modules
 
 #: the rules that need to know what a bundle scores
 NEED_SUITE = ("suite-phase", "suite-split", "suite-label")
@@ -32,7 +33,7 @@ def scored_of(bundle: Bundle) -> Optional[Scored]:
 
 def suite_name(bundle: Bundle) -> str:
     """The suite that its truth says, or that has its splits; else the default one."""
-    said = [name or DEFAULT for _, _, name in said_by_truth(bundle, "suite")]
+    said = [name or DEFAULT for _, name in said_by_truth(bundle, "suite")]
     codenames = [entry.get("codename") for _, entry in bundle.entries("dataset_splits")]
     shown = {name for name in codenames if isinstance(name, str)}
     said += [name for name in names() if shown & {*find(name).splits()}]
@@ -137,7 +138,7 @@ def boards_have_the_labels_of_the_suite(bundle: Bundle) -> Iterator[Fault]:
 @check("truth-suite")
 def truth_is_of_a_suite_that_is_there(bundle: Bundle) -> Iterator[Fault]:
     there = _modules(bundle)
-    for path, _, said in said_by_truth(bundle, "suite"):
+    for path, said in said_by_truth(bundle, "suite"):
         name = said or DEFAULT
         if there and f"suites/{name}.py" not in there:
             yield (

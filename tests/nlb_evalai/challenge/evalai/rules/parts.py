@@ -10,8 +10,8 @@ from typing import Callable, List, NamedTuple, Tuple
 import h5py
 import yaml
 
-from nlb_evalai.challenge.evalai.rules.finding import ERROR
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from nlb_evalai.challenge.rules.finding import ERROR
 
 CONFIG = "challenge_config.yaml"
 SCRIPT = "evaluation_script.zip"

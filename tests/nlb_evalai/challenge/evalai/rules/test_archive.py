@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from nlb_evalai.challenge.rules.finding import WARNING
 from tests.nlb_evalai.challenge.evalai.rules.parts import Table, assert_found, drop
 
 TABLE = Table()

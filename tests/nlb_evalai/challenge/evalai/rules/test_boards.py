@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.rules.finding import WARNING
 from tests.nlb_evalai.challenge.evalai.rules.parts import Table, assert_found, drop
 
 TABLE = Table()

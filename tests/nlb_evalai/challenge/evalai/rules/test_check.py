@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nlb_evalai.challenge.evalai.bundle import BundleError, build_bundle
-from nlb_evalai.challenge.evalai.rules.finding import ERROR
-from nlb_evalai.challenge.evalai.rules.registry import codes
+from nlb_evalai.challenge.evalai.rules.registry import RULES
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from nlb_evalai.challenge.rules.finding import ERROR
 from nlb_evalai.cli.bundle import bundle as bundle_command
 from tests.nlb_evalai.challenge.evalai.rules import (
     test_archive,
@@ -52,7 +52,7 @@ def test_the_bundle_the_table_starts_from_is_clean(parts, all_parts, tmp_path):
 
 def test_every_rule_is_broken_by_some_bundle():
     broken = {case.code for family in FAMILIES for case in family.TABLE}
-    assert set(codes()) - broken == {
+    assert set(RULES.codes()) - broken == {
         "bundle-size",  # its test writes a file of 201 MiB
         "published-truth",  # tests/nlb_evalai/truth/test_complete.py, as truth is not a toy's
         "truth-as-published",
@@ -140,5 +140,5 @@ def test_the_list_has_every_rule_with_its_sentence_and_needs_no_bundle():
     told = json.loads(run("--list", "--json").output)["rules"]
     assert [line.split()[:2] for line in listed] == [[one["code"], one["severity"]] for one in told]
     assert all(one["sentence"] in line for one, line in zip(told, listed))
-    assert {*codes(), "config-yaml", "live-labels"} <= {one["code"] for one in told}
+    assert {*RULES.codes(), "config-yaml", "live-labels"} <= {one["code"] for one in told}
     assert run().exit_code == 2

@@ -8,7 +8,7 @@ import datetime
 import pytest
 import yaml
 
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.rules.finding import WARNING
 from tests.nlb_evalai.challenge.evalai.rules.parts import (
     CONFIG,
     Table,

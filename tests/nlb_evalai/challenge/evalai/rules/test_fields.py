@@ -9,9 +9,9 @@ from typing import Any, Iterator, NamedTuple, Set, Tuple
 import pytest
 
 from nlb_evalai.challenge.evalai.rules.fields import UNBREAKABLE, Field, fields, recorded
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
 from nlb_evalai.challenge.evalai.rules.shape import answer
+from nlb_evalai.challenge.rules.finding import WARNING
 from tests.nlb_evalai.challenge.evalai.rules.parts import Parts
 
 #: a value that EvalAI takes for fields that the own bundle leaves out
@@ -173,6 +173,15 @@ def whole(own_bundle) -> Parts:
     """The bundle that each fault is put into: every field is there, and little to read else."""
     parts = filled(Parts(own_bundle).light())
     parts.script = {"__init__.py": parts.script["__init__.py"]}
+    # Two entries of each list are enough to break one of them, and much quicker to read.
+    boards, splits = (parts.config[name][:2] for name in ("leaderboard", "dataset_splits"))
+    parts.config.update(leaderboard=boards, dataset_splits=splits)
+    held = ({one["id"] for one in boards}, {one["id"] for one in splits})
+    parts.config["challenge_phase_splits"] = [
+        one
+        for one in parts.config["challenge_phase_splits"]
+        if one["leaderboard_id"] in held[0] and one["dataset_split_id"] in held[1]
+    ]
     pages = {name: b"<p>a</p>" for name in parts.members if name.endswith(".html")}
     parts.members.update(pages)
     return parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nlb_evalai.challenge.evalai.rules.messages import MESSAGES, recorded_messages
-from nlb_evalai.challenge.evalai.rules.registry import rules
+from nlb_evalai.challenge.evalai.rules.registry import RULES
 from tests.nlb_evalai.challenge.evalai.rules.refusals import FAMILIES, PAGE, broken_by, page
 
 
@@ -24,12 +24,12 @@ def test_a_message_has_a_rule_and_a_broken_bundle_or_a_reason(message):
 
 
 def test_the_rules_of_the_messages_exist():
-    known = {rule.code for rule in rules()}
+    known = {rule.code for rule in RULES.rules()}
     assert {code for answer in MESSAGES.values() for code in answer.rules} <= known
 
 
 def test_every_rule_has_a_sentence():
-    for rule in rules():
+    for rule in RULES.rules():
         assert rule.sentence.endswith(".")
         assert " " in rule.sentence
 

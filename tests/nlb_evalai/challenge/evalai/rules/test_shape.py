@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.rules.finding import WARNING
 from tests.nlb_evalai.challenge.evalai.rules.parts import (
     Table,
     assert_found,

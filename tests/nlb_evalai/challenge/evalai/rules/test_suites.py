@@ -6,8 +6,8 @@ import pytest
 
 from evaluation_script import suites
 from nlb_evalai.challenge.evalai.bundle import build_bundle
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
 from nlb_evalai.challenge.evalai.rules.run import check_bundle
+from nlb_evalai.challenge.rules.finding import WARNING
 from tests.nlb_evalai.challenge.evalai.rules.parts import Parts, Table, assert_found, drop
 from tests.paths import FINGERS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from nlb_evalai.challenge.evalai.rules.finding import WARNING
+from nlb_evalai.challenge.rules.finding import WARNING
 from tests.nlb_evalai.challenge.evalai.rules.parts import Table, assert_found, drop
 
 TABLE = Table()

@@ -1,4 +1,4 @@
-"""Whether a file is the picture that its name says: EvalAI opens and verifies it with Pillow."""
+"""Whether a file is the picture that its name says: servers open and verify it with Pillow."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _SCAN = 0xDA
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 
-def image_fault(content: bytes) -> Optional[str]:
-    """Why EvalAI would refuse a logo; None for a PNG or JPEG that is whole."""
+def image_fault(content: bytes, platform: str) -> Optional[str]:
+    """Why a platform would refuse a logo; None for a PNG or JPEG that is whole."""
     try:
         if content.startswith(_PNG):
             pixels = _pixels_of_png(content)
@@ -25,7 +25,7 @@ def image_fault(content: bytes) -> Optional[str]:
         else:
             return "is neither PNG nor JPEG inside: save it as one of them"
     except (struct.error, IndexError, ValueError):
-        return "is a damaged picture, which EvalAI refuses: save it again"
+        return f"is a damaged picture, which {platform} refuses: save it again"
     if not 0 < pixels <= _MOST_PIXELS:
         return f"has {pixels:,} pixels, expected at most {_MOST_PIXELS:,}: make it smaller"
     return None

@@ -7,7 +7,7 @@ from typing import Dict, List
 
 from evaluation_script.text import printable
 
-#: EvalAI refuses it, or fails submissions or boards because of it.
+#: The platform refuses it, or fails submissions or boards because of it.
 ERROR = "error"
 #: It works, and hardly as meant.
 WARNING = "warning"

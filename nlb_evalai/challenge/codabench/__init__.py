@@ -1,0 +1,1 @@
+"""All that knows Codabench is here: its bundle, scoring program, rules and replica."""

@@ -1,0 +1,1 @@
+"""What all platforms' rules share: findings, rulebooks, and safe views of strangers' files."""
