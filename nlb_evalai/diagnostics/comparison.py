@@ -14,6 +14,7 @@ import numpy as np
 
 from evaluation_script.annotation import Annotation
 from evaluation_script.arrays import Axis, Part
+from evaluation_script.errors import SubmissionError
 from evaluation_script.metrics import Metric
 from evaluation_script.metrics.jackknife import Spread, by_block
 from evaluation_script.scorecard import Scorecard
@@ -21,7 +22,7 @@ from evaluation_script.scoring import score
 from evaluation_script.submission.plan import Block
 from evaluation_script.suites import Suite
 from nlb_evalai.diagnostics.base import Case, NotHadError, Plain
-from nlb_evalai.diagnostics.co_smoothing import CoSmoothingDiagnostic
+from nlb_evalai.diagnostics.co_smoothing import CoSmoothingDiagnostic, Likelihoods
 from nlb_evalai.diagnostics.evaluation import PathLike
 from nlb_evalai.errors import ToolError
 from nlb_evalai.paired import Difference, holm, of_left_out
@@ -119,6 +120,15 @@ class Comparison(Plain):
     left_out: List[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Shares:
+    """What is kept of a submission's co-bps: not the truth, which is large."""
+
+    likelihoods: Likelihoods
+    conditions: List[np.ndarray]
+    has_outsiders: bool
+
+
 class _Keeper:
     """Keeps of each group what pairs are made of; see ``scoring.Observer``.
 
@@ -126,17 +136,18 @@ class _Keeper:
     ----------
     spreads : dict of str to dict of str to Spread or None
         By group and metric.
-    shares : dict of str to CoSmoothingDiagnostic
+    shares : dict of str to _Shares
     """
 
     def __init__(self) -> None:
         self.spreads: Dict[str, Dict[str, Optional[Spread]]] = {}
-        self.shares: Dict[str, CoSmoothingDiagnostic] = {}
+        self.shares: Dict[str, _Shares] = {}
         self.n_trials: Dict[str, int] = {}
 
     def begin(self, annotation: Annotation, group: str, parts: Sequence[Part]) -> None:
         self._annotation, self._group = annotation, group
         self._begun = False
+        self._diagnostic: Optional[CoSmoothingDiagnostic] = None
         self.n_trials[group] = annotation.layouts[group].size(Axis.EVAL_TRIALS) or 0
 
     def _begin(self) -> None:
@@ -146,18 +157,22 @@ class _Keeper:
             truth = self._annotation.arrays(self._group)
             layout = self._annotation.layouts[self._group]
             with suppress(NotHadError):
-                self.shares[self._group] = CoSmoothingDiagnostic(
+                self._diagnostic = CoSmoothingDiagnostic(
                     Case(self._group, layout, truth, truth.group)
                 )
 
     def update(self, block: Block, heldin: np.ndarray, heldout: np.ndarray) -> None:
         self._begin()
-        shares = self.shares.get(self._group)
-        if shares is not None and block.part in shares.parts:
-            shares.update(block.part, block.start, heldin, heldout)
+        if self._diagnostic is not None and block.part in self._diagnostic.parts:
+            self._diagnostic.update(block.part, block.start, heldin, heldout)
 
     def finish(self, metrics: Mapping[str, Metric]) -> None:
         self.spreads[self._group] = {key: metric.spread() for key, metric in metrics.items()}
+        found, self._diagnostic = self._diagnostic, None
+        if found is not None:
+            self.shares[self._group] = _Shares(
+                found.likelihoods, found.groups(), found.has_outsiders
+            )
 
 
 @dataclass
@@ -199,7 +214,8 @@ def compare(
     ToolError
         If there are fewer than two, or the phase cannot be told.
     SubmissionError, LimitError
-        If a submission is at fault, or reading it hit a limit; a note of the error names it.
+        If a submission is at fault, whose name stands before every problem, or reading one hit a
+        limit.
     AnnotationError
         If the truth is at fault.
 
@@ -234,7 +250,10 @@ def compare(
     for name, path in zip(names_of(paths), paths):
         keeper = _Keeper()
         tell = partial(progress, name) if progress else None
-        card = score(truth, path, codename, suite=suite, progress=tell, observer=keeper)
+        try:
+            card = score(truth, path, codename, suite=suite, progress=tell, observer=keeper)
+        except SubmissionError as error:
+            raise SubmissionError([f"{name}: {problem}" for problem in error.problems]) from None
         entries.append(_Entry(name, card, keeper))
     return _compared(suite, codename, entries)
 
@@ -340,7 +359,7 @@ def _where(group: str, first: _Entry, second: _Entry) -> WhereTheyDiffer:
     shares = first.kept.shares[group]
     spikes = shares.likelihoods.spikes.sum(axis=1)
     gain = shares.likelihoods.model - second.kept.shares[group].likelihoods.model
-    conditions = _by_condition(gain.sum(axis=1), spikes, shares.groups())
+    conditions = _by_condition(gain.sum(axis=1), spikes, shares.conditions)
     if shares.has_outsiders and conditions:
         conditions[-1] = replace(conditions[-1], number=-1)
     neurons = _by_neuron(gain, spikes, shares.likelihoods.block_starts)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from evaluation_script.errors import SubmissionError
 from evaluation_script.metrics import bits_per_spike
 from evaluation_script.metrics.jackknife import jackknife_error
 from nlb_evalai import compare
@@ -165,6 +166,13 @@ def test_a_difference_is_shown_with_its_place(compared: Comparison, capsys: Any)
     assert "mc_maze  co-bps   0.2580  0.1729  0.0851 ±" in told
     assert f"neurons that differ clearly (1 of 12): number {BROKEN}, 0.0851" in told
     assert "p is corrected for all 9 differences (Holm)" in told
+
+
+def test_a_submission_at_fault_is_named(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.h5"
+    bad.write_text("no HDF5")
+    with pytest.raises(SubmissionError, match=r"bad\.h5: "):
+        compare([bad, GOLDEN / "submission_val_a.h5"], GOLDEN / "target_val.h5", phase="val")
 
 
 def test_one_submission_is_too_few() -> None:
