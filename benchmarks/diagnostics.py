@@ -62,10 +62,8 @@ def main() -> None:
         assert all(one["scores"] == runs["scores"][0]["scores"] for one in found), name
         cpu = statistics.median(one["cpu"] for one in found)
         wall = statistics.median(one["seconds"] for one in found)
-        print(
-            f"{name:18} CPU {cpu:6.2f} s ({cpu / base - 1:+.0%}), wall {wall:6.2f} s, "
-            f"peak PSS {peaks.get(name, 0):.0f} MiB"
-        )
+        peak = f", peak PSS {peaks[name]:.0f} MiB" if name in peaks else ""
+        print(f"{name:18} CPU {cpu:6.2f} s ({cpu / base - 1:+.0%}), wall {wall:6.2f} s{peak}")
     print("every score and error bar is the same to the last bit")
 
 
