@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 @contextmanager
 def _one_blas_thread() -> Iterator[None]:
     """Limit the process; by a thread of its own, since only the one that sets may undo it."""
-    # scipy brings a BLAS of its own, which is limited only if it is loaded by now.
-    import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     limits = ExitStack()
