@@ -1,5 +1,4 @@
-"""After every attack no descriptor and no process is left; after each module of them an honest
-file still scores as it did."""
+"""After every attack: no descriptor and no process is left, and an honest file still scores."""
 
 from __future__ import annotations
 
@@ -31,17 +30,12 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
     return Arena(tmp_path_factory.mktemp("arena"))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def honest_files_still_score(arena: Arena) -> Iterator[None]:
-    yield
-    arena.check_honest()
-
-
 @pytest.fixture(autouse=True)
-def aftermath() -> Iterator[None]:
+def aftermath(arena: Arena) -> Iterator[None]:
     # Other tests of this process may have left some, and may let go of them meanwhile.
     descriptors, processes = open_descriptors(), children()
     yield
+    arena.check_honest()
     gc.collect()
     assert not open_descriptors() - descriptors, "file descriptors leak"
     assert not children() - processes, "processes are left behind"
