@@ -296,9 +296,10 @@ class TruthArrays(Mapping[str, Any]):
         if array.default is not None and array.name not in self.group:
             values = np.full([length or 1 for length in expected], array.default)
         else:
-            if not isinstance(self.group[array.name], h5py.Dataset):
+            node = self.group[array.name]
+            if not isinstance(node, h5py.Dataset):
                 raise ValueError(f"{array.name} is not an array")
-            values = np.asarray(self.group[array.name][()])
+            values = np.asarray(node[()])
         matches = values.ndim == len(expected) and all(
             want is None or got == want for got, want in zip(values.shape, expected)
         )

@@ -35,8 +35,8 @@ class ForwardPrediction(BitsPerSpike):
 
     def __init__(self, truth: Mapping[str, Any]) -> None:
         super().__init__()
-        self._n_heldin = truth[HELDIN.name].shape[2]
-        self._truth = np.concatenate([truth[HELDIN.name], truth[HELDOUT.name]], axis=2)
+        self._heldin: np.ndarray = truth[HELDIN.name]
+        self._heldout: np.ndarray = truth[HELDOUT.name]
 
     @classmethod
     def unfit(cls, truth: Mapping[str, Any]) -> Optional[str]:
@@ -44,9 +44,11 @@ class ForwardPrediction(BitsPerSpike):
         return None if spikes > 0 else "there is no spike in the forward window"
 
     def update(self, part: Part, start: int, heldin: np.ndarray, heldout: np.ndarray) -> None:
-        rates = np.concatenate([heldin, heldout], axis=2)
-        self.add(rates, self._truth[start : start + len(rates)])
+        trials = slice(start, start + len(heldin))
+        self.add(
+            np.concatenate([heldin, heldout], axis=2),
+            np.concatenate([self._heldin[trials], self._heldout[trials]], axis=2),
+        )
 
     def used(self, part: Part, start: int, stop: int) -> Optional[Used]:
-        scored = ~np.isnan(self._truth[start:stop])
-        return scored[..., : self._n_heldin], scored[..., self._n_heldin :]
+        return ~np.isnan(self._heldin[start:stop]), ~np.isnan(self._heldout[start:stop])

@@ -51,7 +51,7 @@ class BitsPerSpike(Metric):
         else:
             n_zeros = _count_zeros(rates)
         per_trial = rates.reshape(trials, -1).sum(axis=1, dtype=float) + ZERO_RATE * n_zeros
-        where = np.flatnonzero(spikes)
+        where = np.flatnonzero(spikes != 0)  # many times as fast as on the counts
         counts = spikes.reshape(-1)[where].astype(float)
         predicted = rates.reshape(-1)[where].astype(float)
         predicted[predicted == 0] = ZERO_RATE

@@ -72,7 +72,7 @@ class PsthMatch(Metric):
         if self._rates.size == 0:
             shape = (len(self._jitter), self._psth.shape[1], self._psth.shape[2])
             single = all(np.can_cast(array.dtype, np.float32) for array in (heldin, heldout))
-            self._rates = np.full(shape, np.nan, np.float32 if single else float)
+            self._rates = np.empty(shape, np.float32 if single else float)
         stop, n_heldin = start + len(heldin), heldin.shape[2]
         self._rates[start:stop, :, :n_heldin] = heldin
         self._rates[start:stop, :, n_heldin:] = heldout
@@ -83,7 +83,9 @@ class PsthMatch(Metric):
         valid = ~np.isnan(self._psth[condition, :, 0])
         jitter = self._jitter[trials]
         if not jitter.any():
-            rates = self._rates[trials][:, valid].astype(float)
+            rates = self._rates[trials].astype(float)
+            if not valid.all():
+                rates = rates[:, valid]
         else:
             source = np.flatnonzero(valid)[None, :] - jitter[:, None]
             inside = (source >= 0) & (source < self._rates.shape[1])
@@ -229,19 +231,23 @@ def _spread_of(truth: np.ndarray, rates: np.ndarray, scale: np.ndarray) -> _Cond
     Parameters
     ----------
     truth : ndarray (rows, neurons)
-    rates : ndarray (trials, rows, neurons)
+    rates : ndarray of float64 (trials, rows, neurons)
+        Turned into deviations from their mean.
     scale : ndarray (neurons,)
         What a squared error costs.
     """
     n_trials = len(rates)
     root = np.sqrt(scale)
     mean = rates.mean(axis=0)
-    deviations = ((rates - mean) * root).reshape(n_trials, -1)
+    rates -= mean
+    rates *= root
+    deviations = rates.reshape(n_trials, -1)
     error = ((mean - truth) * root).reshape(-1)
+    products = deviations @ deviations.T
+    own = np.diagonal(products)
     # The mean without trial i is mean - (rates_i - mean) / (n - 1).
-    own = np.einsum("ij,ij->i", deviations, deviations)
     cost = own / (n_trials - 1) ** 2 - 2 * (deviations @ error) / (n_trials - 1)
-    return _ConditionSpread(cost, own, deviations @ deviations.T)
+    return _ConditionSpread(cost, own, products)
 
 
 def _total(truths: Sequence[np.ndarray]) -> np.ndarray:

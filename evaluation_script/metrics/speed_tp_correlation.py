@@ -32,7 +32,8 @@ def condition_members(behavior: np.ndarray) -> List[np.ndarray]:
     keys = behavior[:, list(CONDITION_COLUMNS)]
     known = keys[~np.isnan(keys).all(axis=1)]
     return [
-        np.flatnonzero((keys == condition).all(axis=1)) for condition in np.unique(known, axis=0)
+        np.flatnonzero((keys == condition).all(axis=1))
+        for condition in sorted({tuple(key) for key in known.tolist()})
     ]
 
 

@@ -100,26 +100,24 @@ class ArrayReader:
 
     def _find_chunks(self) -> np.ndarray:
         """Stored size of each chunk, in the order of the array's axes."""
-        stored_bytes = np.full(
-            chunk_grid(self.shape, self._chunk_shape), _NEVER_WRITTEN, dtype=np.int64
-        )
-        problems = 0
+        grid = chunk_grid(self.shape, self._chunk_shape)
+        corners = np.empty((math.prod(grid), len(grid)), np.int64)
+        sizes = np.empty(len(corners), np.int64)
+        n_found = 0
 
         def note(info: Any) -> Optional[bool]:
-            nonlocal problems
-            steps = [divmod(int(n), size) for n, size in zip(info.chunk_offset, self._chunk_shape)]
-            place = tuple(step for step, _ in steps)
-            inside = all(
-                rest == 0 and step < n for (step, rest), n in zip(steps, stored_bytes.shape)
-            )
-            if inside and stored_bytes[place] == _NEVER_WRITTEN:
-                stored_bytes[place] = int(info.size)
-                return None
-            problems += 1
-            return True  # ends the walk
+            nonlocal n_found
+            if n_found < len(corners):
+                corners[n_found], sizes[n_found] = info.chunk_offset, info.size
+            n_found += 1
+            return True if n_found > len(corners) else None  # True ends the walk
 
         self._dataset.chunk_iter(note)
-        if problems:
+        places, beside = np.divmod(corners[:n_found], self._chunk_shape)
+        stored_bytes = np.full(grid, _NEVER_WRITTEN, np.int64)
+        if not beside.any() and (places < grid).all():
+            stored_bytes[tuple(places.T)] = sizes[:n_found]
+        if np.count_nonzero(stored_bytes != _NEVER_WRITTEN) != n_found:  # outside, or one twice
             raise CorruptData("the index of chunks contradicts the array's shape")
         return stored_bytes
 
@@ -162,26 +160,29 @@ class ArrayReader:
             self._decode_row(row, begin, target)
         else:
             # The library knows the format, but not how long a chunk turns out.
-            for place in self._written(row):
-                _, filter_mask, data = self._fetch(place)
+            for corner, n_bytes in self._written(row):
+                _, filter_mask, data = self._fetch(corner, n_bytes)
                 self._pipeline.undo(filter_mask, data)
             self._read_plain(begin, target)
 
-    def _written(self, row: int) -> List[Tuple[int, int, int]]:
-        """The chunks of a row that were ever written."""
-        found = (self._stored_bytes[row] != _NEVER_WRITTEN).nonzero()
-        return [(row, int(bin_), int(unit)) for bin_, unit in zip(*found)]
+    def _written(self, row: int) -> List[Tuple[Tuple[int, ...], int]]:
+        """First element and stored size of each chunk of a row that was ever written."""
+        stored_bytes = self._stored_bytes[row]
+        there = stored_bytes != _NEVER_WRITTEN
+        corners = np.argwhere(there) * self._chunk_shape[1:]
+        first = row * self._chunk_shape[0]
+        return [((first, *rest), n) for rest, n in zip(corners.tolist(), stored_bytes[there].tolist())]
 
     def _decode_row(self, row: int, begin: int, target: np.ndarray) -> None:
         """Decode the chunks of a row into ``target``, whose first trial is ``begin``."""
-        places = self._written(row)
-        if len(places) < self._stored_bytes[row].size:
+        chunks = self._written(row)
+        if len(chunks) < self._stored_bytes[row].size:
             target[...] = self._fill
         together = max(1, _LARGE_CHUNK_BYTES // self._chunk_bytes)
         running: List[Future] = []
-        for first in range(0, len(places), together):
+        for first in range(0, len(chunks), together):
             # Only this thread ever calls the HDF5 library.
-            fetched = [self._fetch(place) for place in places[first : first + together]]
+            fetched = [self._fetch(*chunk) for chunk in chunks[first : first + together]]
             for done in running:
                 done.result()
             running = [
@@ -192,14 +193,13 @@ class ArrayReader:
         for done in running:
             done.result()
 
-    def _fetch(self, place: Tuple[int, int, int]) -> _Stored:
-        """A chunk as it is stored."""
-        if int(self._stored_bytes[place]) > self._pipeline.most_stored_bytes:
+    def _fetch(self, corner: Tuple[int, ...], n_bytes: int) -> _Stored:
+        """The chunk that starts there, as it is stored."""
+        if n_bytes > self._pipeline.most_stored_bytes:
             raise CorruptData("a stored chunk is larger than its contents could be")
-        corner = tuple(at * size for at, size in zip(place, self._chunk_shape))
         # An error where the search does not find what the walk over all chunks met.
         filter_mask, data = self._dataset.read_direct_chunk(corner)
-        if len(data) != self._stored_bytes[place]:
+        if len(data) != n_bytes:
             raise CorruptData("a stored chunk is not as long as the index says")
         if self._partial_unfiltered and any(
             at + size > extent for at, size, extent in zip(corner, self._chunk_shape, self.shape)

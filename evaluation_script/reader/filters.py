@@ -95,8 +95,16 @@ def _unshuffle(data: bytes, width: int, _: int) -> bytes:
     if width < 1:
         raise CorruptData("a shuffle filter without a width")
     count = len(data) // width
-    body = np.frombuffer(data, np.uint8, count * width).reshape(width, count)
-    return body.T.tobytes() + data[count * width :]
+    planes = np.frombuffer(data, np.uint8, count * width).reshape(width, count)
+    room = bytearray(data)
+    elements = np.frombuffer(room, np.uint8, count * width).reshape(count, width)
+    # Plane by plane, as there are fewer: numpy's own transpose takes three times as long.
+    if width <= count:
+        for byte, plane in enumerate(planes):
+            elements[:, byte] = plane
+    else:
+        elements[...] = planes.T
+    return room  # type: ignore[return-value] # as good as bytes
 
 
 def _verified(data: bytes, _: int, __: int) -> bytes:
@@ -151,12 +159,12 @@ def _unlzf(data: bytes, _: int, most: int) -> bytes:
     n_bytes = 0
     if data:
         begin = (ctypes.c_char * most).from_buffer(room)
-        n_bytes = _lzf_decompress(data, len(data), begin, most)
+        n_bytes = _lzf_decompress(bytes(data), len(data), begin, most)
         del begin
     if not n_bytes:
         raise CorruptData("a stored chunk is no LZF, or too long")
     del room[n_bytes:]
-    return room  # type: ignore[return-value] # it is as good as bytes, and already there
+    return room  # type: ignore[return-value] # as good as bytes
 
 
 def _unlzf_slowly(data: bytes, most: int) -> bytes:

@@ -11,7 +11,6 @@ from typing import List, Optional, Tuple
 import click
 
 # what scoring needs is missed here, before the first submission, rather than at each of them
-import scipy  # noqa: F401
 import threadpoolctl  # noqa: F401
 from rich.console import Console
 from rich.progress import (

@@ -8,7 +8,6 @@ from typing import Any, Optional, Tuple
 import click
 
 # what scoring needs is missed here, before the first submission, rather than at each of them
-import scipy  # noqa: F401
 import threadpoolctl  # noqa: F401
 
 from evaluation_script.suites import Suite

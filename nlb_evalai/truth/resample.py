@@ -58,13 +58,13 @@ def bin_recording(
 def bin_spikes(group: Units, n_ms: int, bin_width_ms: int) -> NDArray[np.float16]:
     """Spike counts (bins, units), NaN where a bin's first ms was not observed."""
     n_bins = -(-n_ms // bin_width_ms)
-    counts = np.zeros((n_bins, len(group)), np.float16)
+    counts = np.zeros((len(group), n_bins), np.float16)  # so that each unit's lie together
     hidden = [~mask[::bin_width_ms] for mask in group.masks]
-    for column, unit in enumerate(group.by_id()):
+    for of_unit, unit in zip(counts, group.by_id()):
         bins = unit.spike_ms // bin_width_ms
-        counts[:, column] = np.bincount(bins, weights=unit.counts, minlength=n_bins)
-        counts[hidden[unit.mask], column] = np.nan
-    return counts
+        of_unit[:] = np.bincount(bins, weights=unit.counts, minlength=n_bins)
+        of_unit[hidden[unit.mask]] = np.nan
+    return counts.T
 
 
 def resample_series(series: Series, bin_width_ms: int) -> NDArray:

@@ -63,9 +63,9 @@ def test_a_row_of_chunks_is_inflated_once_for_all_its_blocks(
     fetched = []
     fetch = ArrayReader._fetch
 
-    def counting(reader: ArrayReader, place: Any) -> Any:
-        fetched.append(place)
-        return fetch(reader, place)
+    def counting(reader: ArrayReader, corner: Any, n_bytes: int) -> Any:
+        fetched.append(corner)
+        return fetch(reader, corner, n_bytes)
 
     monkeypatch.setattr(ArrayReader, "_fetch", counting)
     with h5py.File(tmp_path / "array.h5", "w") as file, ThreadPoolExecutor(2) as pool:
@@ -76,7 +76,7 @@ def test_a_row_of_chunks_is_inflated_once_for_all_its_blocks(
         for start in range(0, SHAPE[0], 4):
             block = np.empty((min(4, SHAPE[0] - start), *SHAPE[1:]), reader.dtype)
             reader.read(start, start + len(block), block)
-    assert sorted(fetched) == [(row, bin_, 0) for row in range(3) for bin_ in range(2)]
+    assert sorted(fetched) == [(trial, bin_, 0) for trial in (0, 10, 20) for bin_ in (0, 4)]
 
 
 @pytest.mark.parametrize(
