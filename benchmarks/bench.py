@@ -1,11 +1,12 @@
 """Time and memory of scoring a full submission, side by side with the reference and a plain read.
 
-    python benchmarks/bench.py [--repeats N] [--quick]
+    python benchmarks/bench.py [--repeats N] [--quick] [--before CHECKOUT]
 
 Simulated data are made once, under .cache/bench. Each measurement is a fresh process, and the
 contestants take turns, so that whatever else the machine does hits all alike. Memory is the
 proportional set size of the whole process tree, sampled every 20 ms in a run of its own: looking
-at the memory of a large process slows it down.
+at the memory of a large process slows it down. CPU is that of the process itself and, behind the
+plus sign, of the helper that reads the file for it; both without the start of Python.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
+import h5py
+import numpy as np
 import psutil
 
 from evaluation_script.suites import DEFAULT_SUITE, Suite
@@ -68,26 +71,53 @@ CONTESTANTS = {
     "plain h5py read": PLAIN_READ,
 }
 _FRAME = """
-import json, sys, time
+import json, resource, sys, time
 annotation, submission = sys.argv[1:3]
 started = time.perf_counter()
 {body}
-print(json.dumps({{"seconds": time.perf_counter() - started, "scores": scores}}))
+seconds = time.perf_counter() - started
+used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+cpu = [one.ru_utime + one.ru_stime for one in used]
+print(json.dumps([seconds, *cpu, scores]))
 """
+#: how else a submission may be stored: number type, and options of h5py's create_dataset
+LAYOUTS: Dict[str, Tuple[str, Dict[str, Any]]] = {
+    "gzip": ("f4", {"compression": "gzip"}),
+    "gzip with shuffle": ("f4", {"compression": "gzip", "shuffle": True}),
+    "lzf": ("f4", {"compression": "lzf"}),
+    "contiguous": ("f4", {}),
+    "contiguous float64": ("f8", {}),
+}
+
+
+class Run(NamedTuple):
+    """One fresh process: seconds of wall and CPU, MiB of memory (0 if not asked for), scores."""
+
+    seconds: float
+    cpu: float
+    helper_cpu: float
+    peak: float
+    scores: Dict[str, float]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="no curve, no single core")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="no curve, no layouts, no single core")
+    parser.add_argument("--before", type=Path, help="a checkout of an earlier version, to compare")
     options = parser.parse_args()
     print(machine(), "\n")
     annotation, submission = data("full", DEFAULT_SUITE)
-    side_by_side(annotation, submission, options.repeats)
+    contestants = {name: (body, ROOT) for name, body in CONTESTANTS.items()}
+    if options.before:
+        contestants["project before"] = (PROJECT, options.before.resolve())
+    side_by_side(annotation, submission, options.repeats, contestants)
     if not options.quick:
-        print("\nOn one core (taskset -c 0):")
-        names = ["reference", "project", "plain h5py read"]
-        side_by_side(annotation, submission, max(1, options.repeats // 2), names, one_core=True)
+        print("\nOn one core (taskset -c 0), where the reference takes minutes:")
+        del contestants["reference"], contestants["project without error bars"]
+        before_first = dict(sorted(contestants.items(), reverse=True))
+        side_by_side(annotation, submission, options.repeats, before_first, one_core=True)
+        layouts(annotation, submission, options.repeats)
         curve(options.repeats)
 
 
@@ -97,12 +127,9 @@ def machine() -> str:
         (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
          if line.startswith("model name")), platform.processor(),
     )  # fmt: skip
-    import h5py
-    import numpy
-
     return (
         f"{len(os.sched_getaffinity(0))} cores of {model}, Python {platform.python_version()}, "
-        f"numpy {numpy.__version__}, h5py {h5py.__version__}"
+        f"numpy {np.__version__}, h5py {h5py.__version__}"
     )
 
 
@@ -120,19 +147,25 @@ def data(name: str, suite: Suite) -> Tuple[Path, Path]:
 
 
 def run(
-    body: str, annotation: Path, submission: Path, one_core: bool = False, memory: bool = False
-) -> Tuple[float, float, Dict[str, float]]:
-    """Seconds, peak PSS in MiB (only if asked for), and scores of one fresh process."""
-    command = [sys.executable, "-c", _FRAME.format(body=body), str(annotation), str(submission)]
+    body: str,
+    annotation: Path,
+    submission: Path,
+    one_core: bool = False,
+    memory: bool = False,
+    checkout: Path = ROOT,
+) -> Run:
+    """Measure one fresh process, which imports from a checkout."""
+    files = [str(annotation.resolve()), str(submission.resolve())]
+    command = [sys.executable, "-c", _FRAME.format(body=body), *files]
     if one_core:
         command = ["taskset", "-c", "0", *command]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=checkout, text=True)
     peak = PeakMemory(process.pid) if memory else None
     output, _ = process.communicate()
     if process.returncode:
         raise SystemExit(f"a benchmark process failed:\n{output}")
-    answer = json.loads(output.splitlines()[-1])
-    return answer["seconds"], peak.stop() if peak else 0.0, answer["scores"]
+    seconds, cpu, helper_cpu, scores = json.loads(output.splitlines()[-1])
+    return Run(seconds, cpu, helper_cpu, peak.stop() if peak else 0.0, scores)
 
 
 class PeakMemory:
@@ -177,33 +210,73 @@ def side_by_side(
     annotation: Path,
     submission: Path,
     repeats: int,
-    names: Optional[List[str]] = None,
+    contestants: Dict[str, Tuple[str, Path]],
     one_core: bool = False,
 ) -> None:
-    """Run the contestants in turn and print their medians."""
-    names = names or list(CONTESTANTS)
-    runs: Dict[str, List[Any]] = {name: [] for name in names}
+    """Run the contestants (code, checkout) in turn; print their medians beside the first's."""
+
+    def one(name: str, memory: bool = False) -> Run:
+        body, checkout = contestants[name]
+        return run(body, annotation, submission, one_core, memory, checkout)
+
+    runs: Dict[str, List[Run]] = {name: [] for name in contestants}
     for _ in range(repeats):
-        for name in names:
-            runs[name].append(run(CONTESTANTS[name], annotation, submission, one_core))
-    peaks = {
-        name: run(CONTESTANTS[name], annotation, submission, one_core, memory=True)[1]
-        for name in names
-    }
-    seconds = {name: statistics.median(r[0] for r in runs[name]) for name in names}
-    print(f"{'':28}{'seconds':>9}{'x reference':>13}{'x plain read':>14}{'peak PSS MiB':>14}"
-          f"{'worst difference':>18}")  # fmt: skip
-    expected = runs["reference"][0][2]
-    for name in names:
+        for name in contestants:
+            runs[name].append(one(name))
+    first = next(iter(contestants))
+    expected = runs[first][0].scores
+    plain = median(runs["plain h5py read"], "seconds")
+    slowest = median(runs[first], "seconds")
+    print(f"{'':28}{'seconds':>9}{'x ' + first:>17}{'x plain read':>14}{'CPU':>14}"
+          f"{'peak PSS MiB':>14}{'worst difference':>18}")  # fmt: skip
+    for name, found in runs.items():
         worst = ""
         if name.startswith("project"):
-            found = runs[name][0][2]
-            assert set(found) == set(expected), set(found) ^ set(expected)
-            worst = f"{max(abs(found[key] - expected[key]) for key in expected):.1e}"
-        print(
-            f"{name:28}{seconds[name]:9.2f}{seconds['reference'] / seconds[name]:13.1f}"
-            f"{seconds[name] / seconds['plain h5py read']:14.2f}{peaks[name]:14.0f}{worst:>18}"
-        )
+            scores = found[0].scores
+            assert set(scores) == set(expected), set(scores) ^ set(expected)
+            worst = f"{max(abs(scores[key] - expected[key]) for key in expected):.1e}"
+        seconds = median(found, "seconds")
+        peak = one(name, memory=True).peak
+        print(f"{name:28}{seconds:9.2f}{slowest / seconds:17.2f}{seconds / plain:14.2f}"
+              f"{cpu_of(found):>14}{peak:14.0f}{worst:>18}", flush=True)  # fmt: skip
+
+
+def median(runs: List[Run], field: str) -> float:
+    """Of one figure over some runs."""
+    return statistics.median(getattr(one, field) for one in runs)
+
+
+def cpu_of(runs: List[Run]) -> str:
+    """Seconds of CPU of the process and of its helper."""
+    helper = median(runs, "helper_cpu")
+    return f"{median(runs, 'cpu'):.2f}" + (f" + {helper:.2f}" if helper else "")
+
+
+def layouts(annotation: Path, submission: Path, repeats: int) -> None:
+    """The same rates, stored in other ways: this project beside a plain read."""
+    print("\nStored in other ways (seconds on one core, then on all):")
+    print(f"{'':28}{'project':>9}{'CPU':>14}{'plain read':>12}{'project':>13}{'plain read':>12}")
+    for name, (number, options) in LAYOUTS.items():
+        path = submission.with_name(f"{name}.h5")
+        if not path.exists():
+            part = path.with_suffix(".part")
+            with h5py.File(submission) as source, h5py.File(part, "w") as copy:
+                for group in source:
+                    for array, values in source[group].items():
+                        copy.create_dataset(
+                            f"{group}/{array}", data=values[()].astype(number), **options
+                        )
+            part.replace(path)
+        found: Dict[Tuple[str, bool], List[Run]] = {}
+        for _ in range(repeats):
+            for one_core in (True, False):
+                for body in (PROJECT, PLAIN_READ):
+                    took = run(body, annotation, path, one_core)
+                    found.setdefault((body, one_core), []).append(took)
+        cells = {key: median(runs, "seconds") for key, runs in found.items()}
+        print(f"{name:28}{cells[PROJECT, True]:9.2f}{cpu_of(found[PROJECT, True]):>14}"
+              f"{cells[PLAIN_READ, True]:12.2f}{cells[PROJECT, False]:13.2f}"
+              f"{cells[PLAIN_READ, False]:12.2f}", flush=True)  # fmt: skip
 
 
 def curve(repeats: int) -> None:
@@ -222,9 +295,9 @@ def curve(repeats: int) -> None:
         for _ in range(repeats):
             ours.append(run(PROJECT, *paths))
             plain.append(run(PLAIN_READ, *paths))
-        seconds = statistics.median(r[0] for r in ours)
-        ratio = seconds / statistics.median(r[0] for r in plain)
-        peak = run(PROJECT, *paths, memory=True)[1]
+        seconds = median(ours, "seconds")
+        ratio = seconds / median(plain, "seconds")
+        peak = statistics.median(run(PROJECT, *paths, memory=True).peak for _ in range(repeats))
         label = f"x {factor:g}"
         print(f"{label:28}{sizes['test']:9}{seconds:13.2f}{ratio:14.2f}{peak:14.0f}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -116,10 +117,14 @@ class PsthMatch(Metric):
         for condition in self._scored():
             truth, rates = self._trials(condition)
             residual += np.square(truth - rates.mean(axis=0)).sum(axis=0)
-        return r2_from_sums(residual, _total([self._true(c) for c in self._scored()]))
+        return r2_from_sums(residual, self._total)
 
-    def _true(self, condition: int) -> np.ndarray:
-        return self._psth[condition][~np.isnan(self._psth[condition, :, 0])]
+    @cached_property
+    def _total(self) -> np.ndarray:
+        """Sum of squares of all scored rows of the PSTHs about their mean, per neuron."""
+        scored = self._psth[self._scored()]
+        rows = scored[~np.isnan(scored[..., 0])]
+        return np.asarray(np.square(rows - rows.mean(axis=0)).sum(axis=0))
 
     def spread(self) -> Optional[SpreadWithinConditions]:
         """How the score varies with the trials of each condition, conditions fixed.
@@ -127,7 +132,7 @@ class PsthMatch(Metric):
         None where no condition has two trials.
         """
         scored = self._scored()
-        total = _total([self._true(c) for c in scored])
+        total = self._total
         scale = np.divide(1.0, total * len(total), where=total > 0, out=np.zeros_like(total))
         several = [c for c in scored if len(self._conditions[c]) > 1]
         if not several:
@@ -248,12 +253,6 @@ def _spread_of(truth: np.ndarray, rates: np.ndarray, scale: np.ndarray) -> _Cond
     # The mean without trial i is mean - (rates_i - mean) / (n - 1).
     cost = own / (n_trials - 1) ** 2 - 2 * (deviations @ error) / (n_trials - 1)
     return _ConditionSpread(cost, own, products)
-
-
-def _total(truths: Sequence[np.ndarray]) -> np.ndarray:
-    """Sum of squares of the stacked rows about their mean, per neuron."""
-    stacked = np.concatenate(truths)
-    return np.asarray(np.square(stacked - stacked.mean(axis=0)).sum(axis=0))
 
 
 def eval_psth(

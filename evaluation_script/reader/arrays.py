@@ -171,7 +171,9 @@ class ArrayReader:
         there = stored_bytes != _NEVER_WRITTEN
         corners = np.argwhere(there) * self._chunk_shape[1:]
         first = row * self._chunk_shape[0]
-        return [((first, *rest), n) for rest, n in zip(corners.tolist(), stored_bytes[there].tolist())]
+        return [
+            ((first, *rest), n) for rest, n in zip(corners.tolist(), stored_bytes[there].tolist())
+        ]
 
     def _decode_row(self, row: int, begin: int, target: np.ndarray) -> None:
         """Decode the chunks of a row into ``target``, whose first trial is ``begin``."""

@@ -17,8 +17,9 @@ Progress = Callable[[int, int], None]
 #: are valid until the next is asked for
 Piece = Tuple[Block, List[np.ndarray]]
 
-#: metrics turn values into float64, whatever they are stored in: no more than these at a time
-MAX_VALUES = 3 << 18
+#: metrics turn values into float64, whatever they are stored in: no more than these at a time, so
+#: that they stay near the processor
+MAX_VALUES = 3 << 16
 _ALIGNMENT = 64
 
 
