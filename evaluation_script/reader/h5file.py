@@ -7,6 +7,7 @@ for blocks of trials. Only numpy, h5py and an inflater are needed.
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,15 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _OPEN_FOR_WRITING = 1 | 4
 #: more chunks than this are not counted: the scorer refuses the array by its shape
 _MAX_COUNTED_CHUNKS = 1 << 20
+
+
+try:
+    # Without it what an array of tall chunks took stays with the process until its end.
+    _give_memory_back: Callable[[int], Any] = ctypes.CDLL(None).malloc_trim
+except AttributeError:  # not glibc
+
+    def _give_memory_back(_: int) -> None:
+        pass
 
 
 class OpenForWriting(Exception):
@@ -115,7 +125,8 @@ class H5Submission:
         target = np.frombuffer(out, dtype=reader.dtype, count=int(np.prod(shape)))
         reader.read(start, stop, target.reshape(shape))
         if stop >= reader.shape[0]:
-            del self._arrays[path]
+            del self._arrays[path], reader
+            _give_memory_back(0)
         return count
 
 

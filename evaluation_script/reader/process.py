@@ -320,7 +320,7 @@ def _readable(descriptor: int, seconds: float) -> bool:
 
 
 def _environment() -> Dict[str, str]:
-    """No credentials, no plugins, no threads of its own for linear algebra, little memory."""
+    """No credentials, no plugins, no threads of its own for linear algebra."""
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     return {
         **kept,
@@ -329,8 +329,5 @@ def _environment() -> Dict[str, str]:
         "HDF5_USE_FILE_LOCKING": "FALSE",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
-        # What large chunks took goes back when they are done (glibc would keep it for the next).
         "MALLOC_ARENA_MAX": "1",
-        "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
-        "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
     }
