@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from evaluation_script import scoring
 from evaluation_script.held import Held
 from evaluation_script.reader.sandbox import is_hidden
+from tests.paths import ROOT
 
 
 class Setting:
@@ -143,3 +146,20 @@ def test_scoring_at_once_leaves_threads_and_the_process_as_they_were(
             assert all(job.result().groups for job in jobs)
             assert blas_threads() == before
             assert is_hidden() == was_hidden
+
+
+def test_a_score_loads_no_second_blas(golden: Path) -> None:
+    """scipy's would come after the limit, and its threads take the core that the reader needs."""
+    program = """
+import sys
+from evaluation_script.scoring import score
+groups = score(sys.argv[1], sys.argv[2], "val").groups
+print(*sorted({key for group in groups.values() for key in group.scores}), sep=",")
+print("scipy" in sys.modules)
+"""
+    files = [golden / "target_val.h5", golden / "submission_val_c.h5"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, files)],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.split("\n")[:2] == ["co-bps,fp-bps,psth R2,vel R2", "False"]
