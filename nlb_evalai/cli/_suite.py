@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 import click
 import h5py
@@ -13,8 +13,10 @@ from evaluation_script.annotation import Annotation, root_text
 from evaluation_script.storage import resolve
 from evaluation_script.suites import Phase, Suite, SuiteError
 from evaluation_script.text import did_you_mean
-from nlb_evalai.competition.store import Store
 from nlb_evalai.errors import ToolError
+
+if TYPE_CHECKING:  # a store knows how to fetch submissions, which most commands do not
+    from nlb_evalai.competition.store import Store
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
