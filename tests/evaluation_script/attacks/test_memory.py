@@ -182,7 +182,6 @@ def test_files_that_fill_every_buffer_stay_under_the_limit(
         made.id.write_direct_chunk((0, 0, 0), chunk)
     most = LIMIT_MIB - FULL_SIZE_MIB
     found = watched(truth, cases)
-    print(found)
     for name, (said, mib, _) in found.items():
         assert said == f"scored ['{TALL if 'tall chunks of' in name else BIG}']", name
         assert 60 < mib < most, (name, mib)
