@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV
 
 from evaluation_script.arrays import EVAL, TRAIN
 from evaluation_script.metrics import fit_and_eval_decoder, velocity_decoding
-from evaluation_script.metrics.velocity_decoding import PENALTIES, VelocityDecoding
+from evaluation_script.metrics.velocity_decoding import PENALTIES, VelocityDecoding, _ridge
 
 
 def _oracle(train: np.ndarray, y: np.ndarray, evaluation: np.ndarray, z: np.ndarray) -> tuple:
@@ -119,3 +119,14 @@ def test_nan_in_a_needed_bin_is_an_error() -> None:
     mask = np.ones((len(train), 1), bool)
     with pytest.raises(ValueError, match="NaN or infinite"):
         velocity_decoding(train, y, mask, evaluation, z, mask)
+
+
+def test_a_penalty_that_rounding_outweighs_leaves_null_directions_out_and_no_other_does() -> None:
+    # The second direction's moment should be 0 and is -0.005: below it lie the small penalties.
+    rates = np.array([[1e4, 1e4], [1e4, 1e4 - 0.01]])
+    cross = np.array([[1.0], [-1.0]])
+    centered = np.block([[rates, cross], [cross.T, np.ones((1, 1))]])
+    weights = _ridge(centered, 2, PENALTIES)
+    np.testing.assert_allclose(weights[0], cross / PENALTIES[0], rtol=1e-3)
+    np.testing.assert_allclose(weights[-1], np.linalg.solve(rates + np.eye(2), cross), rtol=1e-9)
+    assert abs(weights[-1, 0, 0] - 1) > 0.004, "the small moment counts where it is no fault"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict
+from types import SimpleNamespace
+from typing import Any, Callable, Dict, List, Tuple
 
 import h5py
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from evaluation_script.reader import arrays
 from evaluation_script.reader.arrays import ArrayReader
+from evaluation_script.reader.filters import CorruptData
 from evaluation_script.submission.plan import _trials_per_read
 
 SHAPE = (23, 7, 5)
@@ -94,3 +96,32 @@ def test_blocks_stay_small_in_step_with_chunks(chunks: Any, expected: int) -> No
     assert _trials_per_read([facts]) == expected
     rows_kept = chunks is None or arrays.keeps_rows(facts["shape"], chunks, np.dtype("<f4"))
     assert rows_kept == (expected != 160)
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        [(0, 0, 0), (0, 0, 0)],  # one twice
+        [(0, 0, 1)],  # between two
+        [(0, 8, 0)],  # outside
+        [(2**63, 0, 0)],
+        [(0, bin_, 0) for bin_ in (0, 4)] * 9,  # more than there are
+    ],
+)
+def test_an_index_that_contradicts_the_shape_is_refused(
+    tmp_path: Path, corners: List[Tuple[int, int, int]]
+) -> None:
+    class Index:
+        """Says where chunks are."""
+
+        def chunk_iter(self, note: Callable[[Any], Any]) -> None:
+            for corner in corners:
+                if note(SimpleNamespace(chunk_offset=corner, size=1)):
+                    return
+
+    with h5py.File(tmp_path / "array.h5", "w") as file, ThreadPoolExecutor(1) as pool:
+        made = file.create_dataset("array", (30, 8, 5), "f8", chunks=(10, 4, 5))
+        reader = ArrayReader(made.id, pool)
+        reader._dataset = Index()
+        with pytest.raises((CorruptData, OverflowError)):
+            reader._find_chunks()

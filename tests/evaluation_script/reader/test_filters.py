@@ -110,3 +110,13 @@ def test_a_bomb_stops_where_a_chunk_ends() -> None:
             with pytest.raises(CorruptData):
                 Pipeline([(32000, 0)], 1 << 12).undo(0, long_copy)
     assert Pipeline([(2, 4)], 64).most_stored_bytes == 64
+
+
+@pytest.mark.parametrize("n_bytes", [0, 1, 7, 64, 65])
+def test_bytes_are_put_back_whatever_the_width(n_bytes: int) -> None:
+    data = bytes(range(n_bytes))
+    for width in range(1, 70):  # more than elements, too, and than bytes
+        count = n_bytes // width
+        elements = [data[i : count * width : count] for i in range(count)]
+        expected = b"".join(elements) + data[count * width :]
+        assert bytes(filters._unshuffle(data, width, 0)) == expected, width

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from nlb_evalai.challenge.codabench.rules.registry import RULES
 from nlb_evalai.challenge.codabench.rules.run import check_bundle
 from nlb_evalai.cli.bundle import bundle as bundle_command
+from tests.nlb_evalai.challenge.codabench import broken_files  # noqa: F401 (adds to the table)
 from tests.nlb_evalai.challenge.codabench.broken import TABLE
 from tests.nlb_evalai.challenge.codabench.parts import OTHER_PROGRAM
 
